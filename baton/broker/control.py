@@ -1,0 +1,56 @@
+"""Kill a run; look into lanes. Spoken by the dashboard."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import cast
+
+from redis import Redis
+
+from . import scripts
+from .keys import GroupKeys
+
+
+class CancelVerdict(StrEnum):
+    """What a cancellation met."""
+
+    STOPPING = "stopping"
+    """It runs; its executor was told. The ending arrives as a result."""
+    ENDED = "ended"
+    """It waited in its lane and is ended now."""
+    FLAGGED = "flagged"
+    """It ends instead of starting when its turn comes."""
+    GONE = "gone"
+    """It neither waits nor runs: its result is on the way."""
+
+
+def cancel(redis: Redis, app_name: str, log_id: int, lane: str, reason: str) -> CancelVerdict:
+    """End a waiting run, or have a running one stopped. `reason` stands in its ending."""
+    keys = GroupKeys(app_name)
+    answer = scripts.load("cancel").run(redis, keys, [keys.prefix, log_id, lane, reason])
+    return CancelVerdict(answer.decode())
+
+
+def running(redis: Redis, app_name: str, log_ids: Sequence[int]) -> dict[int, str]:
+    """Which of these runs are leased now, and to which executor."""
+    if not log_ids:
+        return {}
+    leases = cast(
+        list[bytes | None],
+        redis.hmget(GroupKeys(app_name).named("leases"), [str(log_id) for log_id in log_ids]),
+    )
+    return {
+        log_id: lease.split(b"|", 2)[1].decode()
+        for log_id, lease in zip(log_ids, leases, strict=True)
+        if lease is not None
+    }
+
+
+def lane_depths(redis: Redis, app_name: str, lanes: Sequence[str]) -> dict[str, int]:
+    """How many messages wait in each lane."""
+    keys = GroupKeys(app_name)
+    with redis.pipeline(transaction=False) as pipeline:
+        for lane in lanes:
+            pipeline.llen(keys.queue(lane))
+        return dict(zip(lanes, pipeline.execute(), strict=True))

@@ -1,0 +1,71 @@
+"""Every Redis key: name, type, lifetime. All keys of one executor group share one hash tag.
+
+| key | type | lifetime | holds |
+|---|---|---|---|
+| `epoch` | string | none | its absence closes the group: this Redis is new or lost its data |
+| `opening` | string | none | when a scheduler first saw the group closed, Redis clock, ms |
+| `queue:<lane>` | list | while non-empty | waiting messages, oldest first |
+| `ready` | zset | none | lanes that have work and a free slot, by the turn they became ready |
+| `seq` | counter | none | the turns of `ready` |
+| `marker` | zset | none | one member: a wake-up hint for executors |
+| `running` | hash | none | lane -> log id that has its slot |
+| `leases` | hash | none | log id -> token, executor, lane, message |
+| `held:<executor>` | set | with its executor | log ids leased to it |
+| `cancels` | hash | with its run | log id -> outcome and reason somebody asked for |
+| `reruns` | hash | with its run | log id -> newest attempt, for runs taken back from the dead |
+| `token` | counter | none | fencing tokens |
+| `seen:<chunk>` | bitmap | 7 days after the last push into it | one bit per log id ever pushed |
+| `executors` | hash | with its executor | executor id -> who it is (msgpack) |
+| `beats` | hash | with its executor | executor id -> beat counter |
+| `mail:<executor>` | list | 60 s | requests to one executor |
+| `reply:<nonce>` | list | 60 s | one answer |
+| `results` | stream | entries until applied | endings of runs |
+
+Outside any group: `baton:nudge`, a zset with one member, the wake-up hint for schedulers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+NUDGE = "baton:nudge"
+RESULTS_GROUP = "callbacks"
+
+
+def lane_of(job_id: int) -> str:
+    """The shared lane of a job."""
+    return str(job_id)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupKeys:
+    """The keys of one executor group; with `executor_id` also those of one executor."""
+
+    app_name: str
+    executor_id: str = ""
+
+    @property
+    def prefix(self) -> str:
+        """What every key of the group begins with; the braces are the hash tag."""
+        return f"baton:{{{self.app_name}}}:"
+
+    def named(self, name: str) -> str:
+        """The key that a script's header calls `name`."""
+        if name in ("held", "mail"):
+            return f"{self.prefix}{name}:{self.executor_id}"
+        return f"{self.prefix}{name}"
+
+    def queue(self, lane: str) -> str:
+        """The list of one lane."""
+        return f"{self.prefix}queue:{lane}"
+
+    def seen(self, log_id: int) -> tuple[str, int]:
+        """The bitmap chunk of a log id, and its bit there."""
+        return f"{self.prefix}seen:{log_id // SEEN_CHUNK}", log_id % SEEN_CHUNK
+
+    def reply(self, nonce: str) -> str:
+        """Where the answer to one request is awaited."""
+        return f"{self.prefix}reply:{nonce}"
+
+
+SEEN_CHUNK = 32768

@@ -1,0 +1,23 @@
+-- _result: the one place that writes the results stream.
+-- EXPECTS the local results.
+-- A stream entry holds many results: one field `<ending>:<log id>` each.
+
+local fields = {}
+
+-- An executor's own word: a sealed HandleCallbackParam.
+local function report_callback(ending, log_id, frame)
+  fields[#fields + 1] = ending .. ':' .. log_id
+  fields[#fields + 1] = frame
+end
+
+-- A script's word for a run that nobody else can speak for, proved by its sealed TriggerParam.
+local function report(ending, log_id, reason, executor, attempt, frame)
+  fields[#fields + 1] = ending .. ':' .. log_id
+  fields[#fields + 1] = cmsgpack.pack({ reason, executor, attempt, frame })
+end
+
+local function publish()
+  for i = 1, #fields, 4000 do
+    redis.call('XADD', results, '*', unpack(fields, i, math.min(i + 3999, #fields)))
+  end
+end

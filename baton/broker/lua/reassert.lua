@@ -1,0 +1,56 @@
+-- reassert: an executor names runs it still runs although Redis lost their leases.
+-- KEYS ready running marker seq leases reruns held
+-- ARGV prefix executor, then per run: log_id token attempt lane element
+-- ANSWER the log ids that were refused: their executor must stop them
+-- INVARIANT a lease is made again only if Redis lost the run (it never saw it, or it waits again);
+--   a run that ended, or that somebody else has, is refused
+-- REPEAT the second call finds its own lease and agrees
+
+local ready, running, marker, seq, leases, reruns, held =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local prefix, executor = ARGV[1], ARGV[2]
+--- @include _lane
+--- @include _lease
+--- @include _seen
+
+-- Only reached after data loss, so a scan of the lane is affordable; it is bounded all the same.
+local function take_out_of_lane(lane, log_id)
+  local key = prefix .. 'queue:' .. lane
+  for from = 0, 9999, 500 do
+    local page = redis.call('LRANGE', key, from, from + 499)
+    if #page == 0 then return false end
+    for _, element in ipairs(page) do
+      if string.match(element, '^(%d+):') == log_id then
+        redis.call('LREM', key, 1, element)
+        return true
+      end
+    end
+  end
+  return false
+end
+
+local function may_have(log_id, token, attempt, lane)
+  local lease = read_lease(redis.call('HGET', leases, log_id))
+  if lease then return lease.token == token end
+  local newer = redis.call('HGET', reruns, log_id)
+  if newer and tonumber(newer) > tonumber(attempt) then return false end
+  local runs = redis.call('HGET', running, lane)
+  if runs and runs ~= log_id then return false end
+  return not was_seen(log_id) or take_out_of_lane(lane, log_id)
+end
+
+local refused, lanes = {}, {}
+for i = 3, #ARGV, 5 do
+  local log_id, token, attempt, lane, element = unpack(ARGV, i, i + 4)
+  if may_have(log_id, token, attempt, lane) then
+    redis.call('HSET', leases, log_id, write_lease(token, executor, lane, element))
+    redis.call('HSET', running, lane, log_id)
+    redis.call('SADD', held, log_id)
+    mark_seen(log_id)
+    lanes[#lanes + 1] = lane
+  else
+    refused[#refused + 1] = log_id
+  end
+end
+make_ready(lanes)
+return refused

@@ -1,0 +1,144 @@
+"""Ask one executor something, and its answer: executors cannot be dialled, so Redis carries both."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar, Self, cast
+
+from redis import Redis
+
+from ..envelope import seal, unseal
+from ..errors import Malformed, MessageError
+from .keys import GroupKeys
+
+_KEPT_S = 60
+RENEW_HINT = b"renew"
+"""Written by scripts: a stop was flagged beside one of this executor's leases."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogRequest:
+    """Read the run log of `log_id` from line `from_line` (1 is the first)."""
+
+    KIND: ClassVar[str] = "log_request"
+    SIZE_LIMIT_BYTES: ClassVar[int] = 4 * 1024
+
+    log_id: int
+    log_date_time: int
+    from_line: int
+    reply_to: str = ""
+
+    def to_map(self) -> dict[str, Any]:
+        """The wire form."""
+        return asdict(self)
+
+    @classmethod
+    def from_map(cls, raw: Mapping[str, Any]) -> Self:
+        """Read the wire form; raises `Malformed`."""
+        return cls(**_checked_fields(cls, raw))
+
+
+@dataclass(frozen=True, slots=True)
+class LogAnswer:
+    """A piece of a run log (XXL-JOB's LogResult)."""
+
+    KIND: ClassVar[str] = "log_answer"
+    SIZE_LIMIT_BYTES: ClassVar[int] = 2 * 1024 * 1024
+
+    from_line: int
+    to_line: int
+    content: str
+    is_end: bool
+    """Nothing more will come: the run has ended and this was its last line."""
+    message: str = ""
+    """Why there is no content, if there is none for a reason."""
+    log_id: int = 0
+
+    def to_map(self) -> dict[str, Any]:
+        """The wire form."""
+        return asdict(self)
+
+    @classmethod
+    def from_map(cls, raw: Mapping[str, Any]) -> Self:
+        """Read the wire form; raises `Malformed`."""
+        return cls(**_checked_fields(cls, raw))
+
+
+@dataclass(frozen=True, slots=True)
+class MailItem:
+    """Something for this executor: a request, or None for "renew now, a stop was flagged"."""
+
+    request: LogRequest | None
+
+
+class Mailbox:
+    """The executor's side."""
+
+    def __init__(
+        self, blocking_redis: Redis, redis: Redis, key: bytes, app_name: str, executor_id: str
+    ) -> None:
+        self._blocking = blocking_redis
+        self._redis = redis
+        self._key = key
+        self._keys = GroupKeys(app_name, executor_id)
+
+    def next(self, wait_s: float) -> MailItem | None:
+        """The next request; None after `wait_s` without one. Raises `MessageError` for a bad one."""
+        popped = cast(
+            tuple[bytes, bytes] | None, self._blocking.blpop([self._keys.named("mail")], wait_s)
+        )
+        if popped is None:
+            return None
+        if popped[1] == RENEW_HINT:
+            return MailItem(None)
+        return MailItem(unseal(popped[1], LogRequest, self._key))
+
+    def reply(self, request: LogRequest, answer: LogAnswer) -> None:
+        """Answer a request; nobody may be waiting any more, then the answer expires."""
+        reply = self._keys.reply(request.reply_to)
+        with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.rpush(reply, seal(answer, self._key))
+            pipeline.expire(reply, _KEPT_S)
+            pipeline.execute()
+
+
+def ask_log(
+    redis: Redis,
+    blocking_redis: Redis,
+    key: bytes,
+    app_name: str,
+    executor_id: str,
+    request: LogRequest,
+    *,
+    wait_s: float,
+) -> LogAnswer | None:
+    """Ask the executor for a piece of a run log; None if it does not answer within `wait_s`."""
+    keys = GroupKeys(app_name, executor_id)
+    nonce = secrets.token_hex(16)
+    question = LogRequest(request.log_id, request.log_date_time, request.from_line, nonce)
+    with redis.pipeline(transaction=True) as pipeline:
+        pipeline.rpush(keys.named("mail"), seal(question, key))
+        pipeline.expire(keys.named("mail"), _KEPT_S)
+        pipeline.execute()
+    popped = cast(tuple[bytes, bytes] | None, blocking_redis.blpop([keys.reply(nonce)], wait_s))
+    if popped is None:
+        return None
+    try:
+        return unseal(popped[1], LogAnswer, key)
+    except MessageError as problem:
+        return LogAnswer(request.from_line, request.from_line, "", True, str(problem))
+
+
+_WIRE_KINDS: dict[str, type] = {"int": int, "str": str, "bool": bool}
+
+
+def _checked_fields(kind: type[Any], raw: Mapping[str, Any]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for each in fields(kind):
+        value = raw.get(each.name)
+        if type(value) is not _WIRE_KINDS[str(each.type)]:
+            raise Malformed(f"{kind.__name__}: field {each.name!r} must be {each.type}")
+        values[each.name] = value
+    return values

@@ -1,0 +1,249 @@
+"""The schema on one page: columns, constraints and indexes, no behaviour.
+
+Log rows keep XXL-JOB's columns and codes. `trigger_*` is written by the scheduler,
+`handle_*` and `outcome` by the callbacks, `alarm_status` by the background work. The CHECKs
+make half-states impossible: a row with a handle code has a handle time and an outcome.
+Indexes serve a named question each; partial ones stay small however long the history gets.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from .types import BigId, EpochMs
+
+
+class Base(DeclarativeBase):
+    """Names every constraint, so that migrations can name them too."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class ExecutorGroup(Base):
+    """The set of executors a job may run on."""
+
+    __tablename__ = "executor_group"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    app_name: Mapped[str] = mapped_column(String(64), unique=True)
+    """What executors register under; letters, digits, `-`, `_`, `.`."""
+    title: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[int] = mapped_column(EpochMs)
+
+
+class Job(Base):
+    """What shall run, and when."""
+
+    __tablename__ = "job"
+    __table_args__ = (
+        CheckConstraint("trigger_status in (0, 1)", name="trigger_status"),
+        CheckConstraint("executor_timeout >= 0", name="executor_timeout"),
+        CheckConstraint("executor_fail_retry_count >= 0", name="executor_fail_retry_count"),
+        # the planner: which jobs are due?
+        Index(
+            "ix_job_due",
+            "next_trigger_time",
+            sqlite_where=text("trigger_status = 1"),
+            postgresql_where=text("trigger_status = 1"),
+        ),
+        Index("ix_job_group_id", "group_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    group_id: Mapped[int] = mapped_column(ForeignKey("executor_group.id"))
+    name: Mapped[str] = mapped_column(String(128))
+    description: Mapped[str] = mapped_column(Text, default="")
+    author: Mapped[str] = mapped_column(String(64), default="")
+    schedule_type: Mapped[str] = mapped_column(String(16))
+    schedule_conf: Mapped[str] = mapped_column(String(256), default="")
+    """A cron expression, or the seconds of a fixed rate; empty for NONE."""
+    time_zone: Mapped[str] = mapped_column(String(64), default="UTC")
+    misfire_strategy: Mapped[str] = mapped_column(String(32), default="DO_NOTHING")
+    route_strategy: Mapped[str] = mapped_column(String(32), default="ANY")
+    block_strategy: Mapped[str] = mapped_column(String(32), default="SERIAL_EXECUTION")
+    glue_type: Mapped[str] = mapped_column(String(32), default="BEAN")
+    executor_handler: Mapped[str] = mapped_column(String(128))
+    executor_param: Mapped[str] = mapped_column(Text, default="")
+    executor_timeout: Mapped[int] = mapped_column(default=0)
+    """Seconds; 0 is no limit."""
+    executor_fail_retry_count: Mapped[int] = mapped_column(default=0)
+    on_lost: Mapped[str] = mapped_column(String(8), default="FAIL")
+    retry_refused: Mapped[bool] = mapped_column(default=False)
+    """XXL-JOB's way: discarded and covered runs count as failures and are retried."""
+    trigger_status: Mapped[int] = mapped_column(default=0)
+    last_trigger_time: Mapped[int] = mapped_column(EpochMs, default=0)
+    next_trigger_time: Mapped[int] = mapped_column(EpochMs, default=0)
+    stop_reason: Mapped[str] = mapped_column(Text, default="")
+    """Why the planner stopped this job by itself; empty when a person did."""
+    version: Mapped[int] = mapped_column(default=1)
+    """Counts edits; an edit of an older version is refused instead of overwriting."""
+    created_at: Mapped[int] = mapped_column(EpochMs)
+    updated_at: Mapped[int] = mapped_column(EpochMs)
+
+
+class JobLog(Base):
+    """One trigger and what became of it. The screen calls it a run; its id is the log id."""
+
+    __tablename__ = "job_log"
+    __table_args__ = (
+        # the one mechanism that makes planning, retrying, children and API calls exactly-once
+        UniqueConstraint("job_id", "trigger_key", "shard_index"),
+        CheckConstraint("trigger_code in (0, 200, 500)", name="trigger_code"),
+        CheckConstraint(
+            "(handle_code = 0) = (handle_time = 0)", name="handle_time_with_code"
+        ),
+        CheckConstraint(
+            "(outcome is null) = (handle_code = 0 and trigger_code <> 500)", name="outcome_at_end"
+        ),
+        # the pusher: what waits to be pushed?
+        Index(
+            "ix_job_log_pending",
+            "id",
+            sqlite_where=text("trigger_code = 0 and handle_code = 0"),
+            postgresql_where=text("trigger_code = 0 and handle_code = 0"),
+        ),
+        # the sweeper and the page "Runs": what has not ended?
+        Index(
+            "ix_job_log_unfinished",
+            "id",
+            sqlite_where=text("outcome is null"),
+            postgresql_where=text("outcome is null"),
+        ),
+        # the page "Runs": what went wrong?
+        Index(
+            "ix_job_log_unsuccessful",
+            "id",
+            sqlite_where=text("outcome is not null and outcome <> 'succeeded'"),
+            postgresql_where=text("outcome is not null and outcome <> 'succeeded'"),
+        ),
+        Index("ix_job_log_job", "job_id", "id"),
+        Index("ix_job_log_group", "group_id", "id"),
+        Index("ix_job_log_trigger_time", "trigger_time"),
+        {"sqlite_autoincrement": True},  # a log id is never given twice, even after retention
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    group_id: Mapped[int] = mapped_column(BigId)
+    job_id: Mapped[int] = mapped_column(BigId)
+    trigger_key: Mapped[str] = mapped_column(String(128))
+    """`cron:<planned ms>`, `manual:<uuid>`, `retry:<log id>`, …: see `store/triggers.py`."""
+    shard_index: Mapped[int] = mapped_column(default=0)
+    shard_total: Mapped[int] = mapped_column(default=1)
+    trigger_type: Mapped[str] = mapped_column(String(16))
+    fire_at: Mapped[int] = mapped_column(EpochMs)
+    """The planned instant; `trigger_time` is when the row was made."""
+    parent_log_id: Mapped[int | None] = mapped_column(BigId)
+    attempt: Mapped[int] = mapped_column(default=1)
+
+    executor_address: Mapped[str] = mapped_column(String(255), default="")
+    executor_handler: Mapped[str] = mapped_column(String(128))
+    executor_param: Mapped[str] = mapped_column(Text, default="")
+    executor_sharding_param: Mapped[str] = mapped_column(String(32), default="")
+    executor_fail_retry_count: Mapped[int] = mapped_column(default=0)
+    """Retries left."""
+    executor_timeout: Mapped[int] = mapped_column(default=0)
+    block_strategy: Mapped[str] = mapped_column(String(32), default="SERIAL_EXECUTION")
+    on_lost: Mapped[str] = mapped_column(String(8), default="FAIL")
+
+    trigger_time: Mapped[int] = mapped_column(EpochMs)
+    trigger_code: Mapped[int] = mapped_column(default=0)
+    trigger_msg: Mapped[str | None] = mapped_column(Text)
+    """Structured text (JSON): the facts of the push; rendered by the dashboard."""
+
+    started_at: Mapped[int] = mapped_column(EpochMs, default=0)
+    """When the handler began, by the executor's wall clock; 0 if it never did."""
+    handle_time: Mapped[int] = mapped_column(EpochMs, default=0)
+    handle_code: Mapped[int] = mapped_column(default=0)
+    handle_msg: Mapped[str | None] = mapped_column(Text)
+    outcome: Mapped[str | None] = mapped_column(String(16))
+    result: Mapped[str | None] = mapped_column(Text)
+    """What the handler returned, as JSON."""
+    token: Mapped[int] = mapped_column(BigId, default=0)
+    """The fencing token of the lease whose result ended the row."""
+    alarm_status: Mapped[int] = mapped_column(default=0)
+
+
+class FailedCallback(Base):
+    """A result the callbacks process could not apply, kept until a person decides."""
+
+    __tablename__ = "failed_callback"
+    __table_args__ = (UniqueConstraint("app_name", "entry_id", "field"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    app_name: Mapped[str] = mapped_column(String(64))
+    entry_id: Mapped[str] = mapped_column(String(32))
+    """The stream entry it came in, and its field there."""
+    field: Mapped[str] = mapped_column(String(64))
+    log_id: Mapped[int | None] = mapped_column(BigId)
+    reason: Mapped[str] = mapped_column(Text)
+    payload: Mapped[bytes] = mapped_column(LargeBinary)
+    first_seen: Mapped[int] = mapped_column(EpochMs)
+    last_seen: Mapped[int] = mapped_column(EpochMs)
+    tries: Mapped[int] = mapped_column(default=1)
+
+
+class User(Base):
+    """A person who may sign in to the dashboard."""
+
+    __tablename__ = "user"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    password_hash: Mapped[str] = mapped_column(String(255))
+    created_at: Mapped[int] = mapped_column(EpochMs)
+
+
+class UserSession(Base):
+    """A signed-in browser. Only a hash of the cookie is stored."""
+
+    __tablename__ = "user_session"
+
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
+    created_at: Mapped[int] = mapped_column(EpochMs)
+    expires_at: Mapped[int] = mapped_column(EpochMs)
+    last_seen_at: Mapped[int] = mapped_column(EpochMs)
+
+
+class SignInLink(Base):
+    """The one-time link that sets the first password. Only a hash of its secret is stored."""
+
+    __tablename__ = "sign_in_link"
+
+    secret_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    created_at: Mapped[int] = mapped_column(EpochMs)
+    expires_at: Mapped[int] = mapped_column(EpochMs)
+    used_at: Mapped[int] = mapped_column(EpochMs, default=0)
+
+
+class AuditEvent(Base):
+    """Who did what, and when."""
+
+    __tablename__ = "audit_event"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    at: Mapped[int] = mapped_column(EpochMs)
+    user_name: Mapped[str] = mapped_column(String(64))
+    action: Mapped[str] = mapped_column(String(64))
+    subject: Mapped[str] = mapped_column(String(128))
+    facts: Mapped[str] = mapped_column(Text, default="")
+    """JSON."""

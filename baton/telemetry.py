@@ -1,0 +1,116 @@
+"""What happened, said once: the closed list of event names, and log lines made from them.
+
+Code never formats log lines. It says `event("push.done", rows=12)` or
+`problem("loop.failed", exception, loop="pusher")`; this module turns that into one line with
+time, level, process, event and `key=value` pairs, and counts each name for tests and metrics.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from typing import Literal
+
+EventName = Literal[
+    "process.started",  # a process is ready to work
+    "process.stopping",  # a signal asked it to stop
+    "process.stopped",  # everything is handed back; the next line is the exit
+    "loop.failed",  # a step raised; it is called again after `wait_s`
+    "plan.done",  # `rows` log rows were inserted for `jobs` due jobs
+    "plan.misfire",  # fire times of a job were met too late
+    "plan.job_stopped",  # a job's schedule has no next time or cannot be read: it was stopped
+    "push.done",  # `queued` rows are in their lanes, `refused` are not
+    "sweep.pushed",  # rows a crash had left pending were pushed
+    "sweep.rebuilt",  # Redis had lost its data; rows were pushed again
+    "sweep.repaired",  # the ready set was not what the lanes said; it is now
+    "watch.executor_lost",  # an executor stopped beating; its runs were taken back
+    "claim.done",  # `runs` messages were claimed
+    "claim.malformed",  # a claimed message could not be opened; its row ends as failed
+    "run.started",
+    "run.ended",
+    "run.killed",  # a run was stopped from outside; `how` says what was needed
+    "lease.lost",  # a lease could not be renewed in time; the run is stopped here
+    "child.died",  # a child process ended by itself
+    "child.failed",  # a child process could not load the handlers
+    "settle.done",
+    "settle.waiting",  # Redis did not take results; they wait in the spool
+    "spool.replayed",  # results of an earlier process were handed over
+    "spool.quarantined",  # a spool file was damaged; what was intact is handed over
+    "mailbox.failed",  # a request to this executor could not be answered
+    "apply.done",  # `rows` rows ended
+    "apply.repeated",  # results for rows that had ended already
+    "apply.failed_callback",  # a result that cannot be applied was put aside
+    "signin.failed",
+    "signin.done",
+    "audit",  # a person changed something
+    "setting.warning",
+]
+
+_counts: Counter[str] = Counter()
+_counts_lock = threading.Lock()
+_logger = logging.getLogger("baton")
+_observers: list[Callable[[str, dict[str, object]], None]] = []
+
+
+def set_up(process: str, level: str = "INFO") -> None:
+    """Send this process's events to standard error, one line each."""
+    handler = logging.StreamHandler(sys.stderr)
+    formatter = logging.Formatter(
+        f"%(asctime)s.%(msecs)03dZ %(levelname)s {process} %(message)s", "%Y-%m-%dT%H:%M:%S"
+    )
+    formatter.converter = time.gmtime
+    handler.setFormatter(formatter)
+    _logger.handlers[:] = [handler]
+    _logger.setLevel(level)
+    _logger.propagate = False
+
+
+def event(name: EventName, **facts: object) -> None:
+    """Something expected happened."""
+    _record(name, facts, logging.INFO)
+
+
+def detail(name: EventName, **facts: object) -> None:
+    """As `event`, for things too frequent to be read by default."""
+    _record(name, facts, logging.DEBUG)
+
+
+def warning(name: EventName, **facts: object) -> None:
+    """Something a person should look at; nothing is lost."""
+    _record(name, facts, logging.WARNING)
+
+
+def problem(name: EventName, exception: BaseException, **facts: object) -> None:
+    """An exception that was survived; the trace follows the line."""
+    _record(name, {**facts, "error": repr(exception)}, logging.ERROR)
+    _logger.error("".join(traceback.format_exception(exception)).rstrip())
+
+
+def count(name: EventName) -> int:
+    """How often `name` happened in this process."""
+    return _counts[name]
+
+
+def observe(observer: Callable[[str, dict[str, object]], None]) -> None:
+    """Call `observer(name, facts)` for each event: tests wait on events instead of sleeping."""
+    _observers.append(observer)
+
+
+def _record(name: str, facts: dict[str, object], level: int) -> None:
+    with _counts_lock:
+        _counts[name] += 1
+    if _logger.isEnabledFor(level):
+        _logger.log(level, "%s %s", name, " ".join(f"{k}={_shown(v)}" for k, v in facts.items()))
+    for observer in _observers:
+        observer(name, facts)
+
+
+def _shown(value: object) -> str:
+    """One line, quoted when it has spaces: a value from outside must not forge a log line."""
+    text = str(value)
+    return repr(text) if not text.isprintable() or " " in text or text == "" else text

@@ -1,0 +1,146 @@
+"""The words of Baton as enums: one spelling in Python, Lua, SQL, JSON and on screen.
+
+Values are the strings and numbers that are stored and sent; where XXL-JOB has a
+word, it is that word. `docs/glossary.md` explains each, and a test compares the two.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+
+
+class ScheduleType(StrEnum):
+    """Which kind of clock decides when a job fires."""
+
+    NONE = "NONE"
+    CRON = "CRON"
+    FIX_RATE = "FIX_RATE"
+
+
+class MisfireStrategy(StrEnum):
+    """What to do about fire times that were met too late."""
+
+    DO_NOTHING = "DO_NOTHING"
+    FIRE_ONCE_NOW = "FIRE_ONCE_NOW"
+
+
+class BlockStrategy(StrEnum):
+    """What happens to a trigger while its job still runs or waits."""
+
+    SERIAL_EXECUTION = "SERIAL_EXECUTION"
+    DISCARD_LATER = "DISCARD_LATER"
+    COVER_EARLY = "COVER_EARLY"
+
+
+class RouteStrategy(StrEnum):
+    """Which executor of the group gets a trigger."""
+
+    ANY = "ANY"
+
+
+class GlueType(StrEnum):
+    """How the code of a job reaches the executor."""
+
+    BEAN = "BEAN"
+
+
+class TriggerType(StrEnum):
+    """Who decided that a job runs."""
+
+    CRON = "CRON"
+    MANUAL = "MANUAL"
+    API = "API"
+    RETRY = "RETRY"
+    PARENT = "PARENT"
+    MISFIRE = "MISFIRE"
+
+
+class OnLost(StrEnum):
+    """What becomes of a run whose executor died."""
+
+    FAIL = "FAIL"
+    RERUN = "RERUN"
+
+
+class TriggerStatus(IntEnum):
+    """Whether the schedule of a job is followed."""
+
+    STOPPED = 0
+    RUNNING = 1
+
+
+class TriggerCode(IntEnum):
+    """How far the trigger came: `job_log.trigger_code`."""
+
+    PENDING = 0
+    QUEUED = 200
+    REFUSED = 500
+
+
+class HandleCode(IntEnum):
+    """How the handler ended: `job_log.handle_code`. 0 is "not ended yet"."""
+
+    NONE = 0
+    SUCCESS = 200
+    FAIL = 500
+    TIMEOUT = 502
+
+
+class AlarmStatus(IntEnum):
+    """What became of the alarm of a failed run: `job_log.alarm_status`."""
+
+    DEFAULT = 0
+    NOT_NEEDED = 1
+    SENT = 2
+    FAILED = 3
+
+
+class Outcome(StrEnum):
+    """The ending of a run, finer than its handle code: `job_log.outcome`."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    KILLED = "killed"
+    COVERED = "covered"
+    DISCARDED = "discarded"
+    LOST = "lost"
+    REFUSED = "refused"
+
+
+class RunState(StrEnum):
+    """What a person sees of a run that has not ended; an ended run shows its outcome."""
+
+    PENDING = "pending"
+    QUEUED = "queued"
+    RUNNING = "running"
+
+
+class Ending(StrEnum):
+    """Why an entry stands in the results stream: the verb before its log id.
+
+    SETTLED and STALE carry a signed HandleCallbackParam from an executor. The others are
+    written by a script that ended (or re-queued) a run nobody else can speak for; they
+    carry the signed TriggerParam of that run, which proves that it existed.
+    """
+
+    SETTLED = "settled"
+    STALE = "stale"
+    DISCARDED = "discarded"
+    COVERED = "covered"
+    KILLED = "killed"
+    LOST = "lost"
+    RERUN = "rerun"
+
+
+HANDLE_CODE_OF: dict[Outcome, HandleCode] = {
+    Outcome.SUCCEEDED: HandleCode.SUCCESS,
+    Outcome.FAILED: HandleCode.FAIL,
+    Outcome.TIMED_OUT: HandleCode.TIMEOUT,
+    Outcome.KILLED: HandleCode.FAIL,
+    Outcome.COVERED: HandleCode.FAIL,
+    Outcome.DISCARDED: HandleCode.NONE,
+    Outcome.LOST: HandleCode.FAIL,
+    Outcome.REFUSED: HandleCode.NONE,
+}
+"""DISCARDED and REFUSED never reached a handler: they end by trigger code 500 instead."""
