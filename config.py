@@ -1,0 +1,360 @@
+"""Every setting of this deployment: name, default, meaning, check. Read from the environment.
+
+`load(environ)` answers one frozen `Settings`, or raises `SettingsError` with *all* problems.
+Only entry points (`app.py`, `cli/`, each `__main__.py`) come here; everything below gets plain
+values. The README's table is made from the fields of `Settings`, and a test compares the two.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import hmac
+import re
+import sys
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+from baton import telemetry
+from baton.errors import SettingsError
+
+PREFIX = "BATON_"
+DEVELOPMENT = "development"
+PRODUCTION = "production"
+
+EXIT_CONFIG = 78
+"""What a process exits with when its settings are unusable (EX_CONFIG of sysexits)."""
+
+_SHORTEST_TOKEN = 16
+_WEAK_TOKENS = frozenset(
+    {"default_token", "changeme", "change-me", "change_me", "secret", "password", "token", "admin", "test"}
+)
+_MAKE_ONE = 'make one with: python3 -c "import secrets; print(secrets.token_hex())"'
+_FOREIGN_NAMES = ("BATON_TEST_",)
+"""Names with our prefix that are no settings of a deployment: the test suite reads them."""
+
+
+def _setting(environment_name: str, read: Callable[[str], Any], meaning: str, **default: Any) -> Any:
+    """One field: where it is read from, what reads and checks it, what it means."""
+    return field(metadata={"name": environment_name, "read": read, "meaning": meaning}, **default)
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _matching(pattern: str, allowed: str) -> Callable[[str], str]:
+    def read(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"allowed is {allowed}")
+        return value
+
+    return read
+
+
+def _one_of(*allowed: str) -> Callable[[str], str]:
+    def read(value: str) -> str:
+        if value not in allowed:
+            raise ValueError(f"allowed is {' or '.join(allowed)}{_nearest(value, allowed)}")
+        return value
+
+    return read
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def read(value: str) -> int:
+        if not re.fullmatch(r"\d{1,9}", value) or not least <= int(value) <= most:
+            raise ValueError(f"allowed is a whole number from {least} to {most}")
+        return int(value)
+
+    return read
+
+
+def _seconds(least: float, most: float) -> Callable[[str], float]:
+    def read(value: str) -> float:
+        if not re.fullmatch(r"\d{1,9}(\.\d+)?", value) or not least <= float(value) <= most:
+            raise ValueError(f"allowed is a number of seconds from {least:g} to {most:g}")
+        return float(value)
+
+    return read
+
+
+def _yes_no(value: str) -> bool:
+    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False}
+    words["off"] = False
+    if value.lower() not in words:
+        raise ValueError("allowed is yes or no")
+    return words[value.lower()]
+
+
+def _redis_url(value: str) -> str:
+    if urlsplit(value).scheme not in ("redis", "rediss", "unix"):
+        raise ValueError("allowed is redis://host:6379/0, rediss://… (TLS) or unix:///path/to/socket")
+    return value
+
+
+def _database_url(value: str) -> str:
+    if urlsplit(value).scheme not in ("sqlite", "postgres", "postgresql", "postgresql+psycopg"):
+        raise ValueError("allowed is postgresql://user:password@host/name, postgres://… or sqlite:///path")
+    return value
+
+
+def _access_token(value: str) -> str:
+    if value.lower() in _WEAK_TOKENS:
+        raise ValueError(f"everybody knows this one; {_MAKE_ONE}")
+    if len(value) < _SHORTEST_TOKEN:
+        raise ValueError(f"it has {len(value)} characters of at least {_SHORTEST_TOKEN}; {_MAKE_ONE}")
+    return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings of one process, checked. Durations are seconds."""
+
+    redis_url: str = _setting("REDIS_URL", _redis_url, "The Redis server that carries the messages.")
+    database_url: str = _setting("DATABASE_URL", _database_url, "The SQL database; executors do not need it.")
+    access_token: str = _setting(
+        "BATON_ACCESS_TOKEN",
+        _access_token,
+        "Signs every message; all processes of an installation share it. At least 16 characters.",
+    )
+    secret_key: str = _setting(
+        "BATON_SECRET_KEY",
+        _text,
+        "Signs what the dashboard keeps in cookies. Made from the access token when empty.",
+        default="",
+    )
+    env: str = _setting(
+        "BATON_ENV",
+        _one_of(DEVELOPMENT, PRODUCTION),
+        "`production` refuses what `development` only warns about.",
+        default=PRODUCTION,
+    )
+    state_dir: str = _setting(
+        "BATON_STATE_DIR", _text, "Where `baton run` keeps its data and secrets.", default=".baton"
+    )
+    group: str = _setting(
+        "BATON_GROUP",
+        _matching(r"[A-Za-z0-9._-]{1,64}", "1 to 64 letters, digits, '-', '_' and '.'"),
+        "The executor group (app name) a worker serves.",
+        default="demo",
+    )
+    handlers: str = _setting(
+        "BATON_HANDLERS",
+        _text,
+        "Modules with handlers, separated by commas. Empty: every file under `handlers/`.",
+        default="",
+    )
+    concurrency: int = _setting(
+        "BATON_CONCURRENCY", _whole(1, 1000), "Child processes of one worker: runs at a time.", default=4
+    )
+    log_dir: str = _setting(
+        "BATON_LOG_DIR", _text, "Where a worker writes the log file of each run.", default=".baton/logs"
+    )
+    log_retention_days: int = _setting(
+        "BATON_LOG_RETENTION_DAYS", _whole(1, 3650), "Days a worker keeps log files of runs.", default=30
+    )
+    spool_dir: str = _setting(
+        "BATON_SPOOL_DIR",
+        _text,
+        "Where a worker keeps results that Redis has not taken yet.",
+        default=".baton/spool",
+    )
+    kill_grace_s: float = _setting(
+        "BATON_KILL_GRACE_S",
+        _seconds(0, 3600),
+        "Seconds between SIGTERM and SIGKILL for a killed or timed-out run.",
+        default=10.0,
+    )
+    drain_grace_s: float = _setting(
+        "BATON_DRAIN_GRACE_S",
+        _seconds(0, 86400),
+        "Seconds a stopping worker lets its runs finish before it hands them back.",
+        default=25.0,
+    )
+    misfire_threshold_s: float = _setting(
+        "BATON_MISFIRE_THRESHOLD_S",
+        _seconds(1, 3600),
+        "A fire time met later than this is a misfire.",
+        default=5.0,
+    )
+    sweep_interval_s: float = _setting(
+        "BATON_SWEEP_INTERVAL_S",
+        _seconds(0.1, 3600),
+        "Seconds between two looks for what a crash left behind.",
+        default=5.0,
+    )
+    beat_interval_s: float = _setting(
+        "BATON_BEAT_INTERVAL_S", _seconds(0.1, 60), "Seconds between two beats of a worker.", default=3.0
+    )
+    executor_dead_after_s: float = _setting(
+        "BATON_EXECUTOR_DEAD_AFTER_S",
+        _seconds(0.5, 3600),
+        "A worker whose beat stood still this long is dead. At least three beats.",
+        default=12.0,
+    )
+    host: str = _setting("BATON_HOST", _text, "The address the dashboard listens on.", default="127.0.0.1")
+    port: int = _setting("PORT", _whole(1, 65535), "The port the dashboard listens on.", default=8000)
+    secure_cookies: bool = _setting(
+        "BATON_SECURE_COOKIES",
+        _yes_no,
+        "Whether browsers may send the session over HTTPS only. Say no for plain HTTP on one machine.",
+        default=True,
+    )
+    admin_password: str = _setting(
+        "BATON_ADMIN_PASSWORD",
+        _text,
+        "Creates the first user, `admin`, with this password: for unattended installs.",
+        default="",
+    )
+    log_level: str = _setting(
+        "BATON_LOG_LEVEL",
+        _one_of("DEBUG", "INFO", "WARNING", "ERROR"),
+        "How much the processes say on standard error.",
+        default="INFO",
+    )
+    failpoints: str = _setting(
+        "BATON_FAILPOINTS",
+        _text,
+        "Named places where tests make a process die; never in production.",
+        default="",
+    )
+
+    @property
+    def is_production(self) -> bool:
+        """Whether unsafe choices are refused instead of warned about."""
+        return self.env == PRODUCTION
+
+
+_SECRETS = frozenset({"access_token", "secret_key", "admin_password"})
+_WITH_CREDENTIALS = frozenset({"redis_url", "database_url"})
+
+
+def load(environ: Mapping[str, str], *, unneeded: Collection[str] = ()) -> Settings:
+    """The settings in `environ`; raises `SettingsError` that names every problem.
+
+    `unneeded` names required fields this process can do without (an executor has no database).
+    """
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for each in fields(Settings):
+        try:
+            values[each.name] = _value(each, environ, unneeded)
+        except ValueError as problem:
+            problems.append(str(problem))
+    if not problems:
+        problems = _contradictions(values)
+    if problems:
+        raise SettingsError(*problems)
+    for warning in unknown_names(environ):
+        telemetry.warning("setting.warning", text=warning)
+    values["secret_key"] = values["secret_key"] or _derived_key(values["access_token"])
+    return Settings(**values)
+
+
+def load_or_exit(environ: Mapping[str, str], *, unneeded: Collection[str] = ()) -> Settings:
+    """As `load`; prints every problem and ends the process with code 78 instead of raising."""
+    try:
+        return load(environ, unneeded=unneeded)
+    except SettingsError as error:
+        exit_with(error)
+
+
+def exit_with(error: SettingsError) -> NoReturn:
+    """Print the problems, one a line, and end this process."""
+    print("These settings cannot be used:", file=sys.stderr)
+    for problem in error.problems:
+        print(f"  - {problem}", file=sys.stderr)
+    raise SystemExit(EXIT_CONFIG)
+
+
+def unknown_names(environ: Mapping[str, str]) -> list[str]:
+    """A sentence for each `BATON_…` that no setting reads, with the nearest name that exists."""
+    known = [each.metadata["name"] for each in fields(Settings)]
+    return [
+        f"{name} is not a setting of Baton and is ignored{_nearest(name, known)}"
+        for name in sorted(environ)
+        if name.startswith(PREFIX) and name not in known and not name.startswith(_FOREIGN_NAMES)
+    ]
+
+
+def table() -> str:
+    """The settings as the Markdown table that stands in the README."""
+    rows = [
+        f"| `{each.metadata['name']}` | {_shown_default(each)} | {each.metadata['meaning']} |"
+        for each in fields(Settings)
+    ]
+    return "\n".join(["| name | default | meaning |", "|---|---|---|", *rows])
+
+
+def _value(each: Field[Any], environ: Mapping[str, str], unneeded: Collection[str]) -> Any:
+    name = each.metadata["name"]
+    text = environ.get(name, "").strip()
+    if not text:
+        if each.default is not MISSING:
+            return each.default
+        if each.name in unneeded:
+            return ""
+        raise ValueError(f"{name} is not set. {each.metadata['meaning']} `baton run` sets it by itself.")
+    try:
+        return each.metadata["read"](text)
+    except ValueError as problem:
+        raise ValueError(f"{name} is {_shown(each.name, text)}: {problem}") from None
+
+
+def _contradictions(values: Mapping[str, Any]) -> list[str]:
+    """What is wrong between settings that are each fine."""
+    problems = []
+    if values["executor_dead_after_s"] < 3 * values["beat_interval_s"]:
+        problems.append(
+            f"BATON_EXECUTOR_DEAD_AFTER_S is {values['executor_dead_after_s']:g}, less than three times "
+            f"BATON_BEAT_INTERVAL_S ({values['beat_interval_s']:g}): a living worker would be declared dead; "
+            f"set it to at least {3 * values['beat_interval_s']:g}"
+        )
+    if values["env"] == PRODUCTION and values["failpoints"]:
+        problems.append(
+            f"BATON_FAILPOINTS is {values['failpoints']!r} with BATON_ENV production: failpoints kill "
+            "processes on purpose; unset it, or set BATON_ENV=development"
+        )
+    return problems
+
+
+def _shown(name: str, text: str) -> str:
+    """The bad value for an error message; a secret, or an address that may hold one, is not repeated."""
+    if name in _SECRETS:
+        return "not usable"
+    if name in _WITH_CREDENTIALS:
+        return repr(urlsplit(text).scheme + ":…") if ":" in text else "not an address"
+    return repr(text if len(text) <= 80 else text[:77] + "...")
+
+
+def _shown_default(each: Field[Any]) -> str:
+    if each.default is MISSING:
+        return "required"
+    if isinstance(each.default, bool):
+        return "`yes`" if each.default else "`no`"
+    if isinstance(each.default, float):
+        return f"`{each.default:g}`"
+    return f"`{each.default}`" if each.default != "" else "empty"
+
+
+def _nearest(name: str, known: Collection[str]) -> str:
+    close = difflib.get_close_matches(name.upper(), {each.upper(): each for each in known}, n=1, cutoff=0.6)
+    by_upper = {each.upper(): each for each in known}
+    return f"; did you mean {by_upper[close[0]]}?" if close else ""
+
+
+def _derived_key(access_token: str) -> str:
+    """The same on every web process, and of no use to find the access token."""
+    return hmac.new(access_token.encode(), b"baton dashboard cookies", hashlib.sha256).hexdigest()
+
+
+def main() -> None:
+    """`python config.py`: print the table for the README."""
+    print(table(), file=sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
