@@ -341,7 +341,7 @@ def _shown_default(each: Field[Any]) -> str:
 
 
 def _nearest(name: str, known: Collection[str]) -> str:
-    close = difflib.get_close_matches(name.upper(), {each.upper(): each for each in known}, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(name.upper(), {each.upper(): each for each in known}, n=1, cutoff=0.5)
     by_upper = {each.upper(): each for each in known}
     return f"; did you mean {by_upper[close[0]]}?" if close else ""
 
