@@ -27,6 +27,8 @@ EventName = Literal[
     "push.done",  # `queued` rows are in their lanes, `refused` are not
     "sweep.pushed",  # rows a crash had left pending were pushed
     "sweep.rebuilt",  # Redis had lost its data; rows were pushed again
+    "sweep.opened",  # a group whose Redis is new, or lost its data, may be pushed to and claimed from
+    "sweep.lost",  # runs neither waited nor ran nor had a result; `ending` says what became of them
     "sweep.repaired",  # the ready set was not what the lanes said; it is now
     "watch.executor_lost",  # an executor stopped beating; its runs were taken back
     "claim.done",  # `runs` messages were claimed
@@ -44,6 +46,7 @@ EventName = Literal[
     "mailbox.failed",  # a request to this executor could not be answered
     "apply.done",  # `rows` rows ended
     "apply.repeated",  # results for rows that had ended already
+    "apply.stale",  # a result of an attempt that a newer one has superseded: evidence only
     "apply.failed_callback",  # a result that cannot be applied was put aside
     "signin.failed",
     "signin.done",

@@ -1,0 +1,1 @@
+"""The scheduler process: plan, push, sweep, watch. Several may run at once."""

@@ -1,0 +1,79 @@
+"""Which loops the scheduler process runs, and what they are made of."""
+
+from __future__ import annotations
+
+import socket
+
+from baton.store.engine import make_engine
+
+from baton import telemetry
+from baton.broker.client import connect, connect_blocking
+from baton.broker.nudge import wait_for_nudge
+from baton.loop import Loop, run_until_signal
+
+from .planner import Planner
+from .pusher import Pusher
+from .sweeper import Sweeper
+from .watcher import Watcher
+
+NUDGE_WAIT_S = 1.0
+"""How long one blocking call waits for a nudge: a stop is obeyed within this time."""
+
+
+def run(
+    *,
+    redis_url: str,
+    database_url: str,
+    access_token: str,
+    misfire_threshold_s: float,
+    sweep_interval_s: float,
+    executor_dead_after_s: float,
+    beat_interval_s: float,
+) -> None:
+    """Plan, push, sweep and watch until SIGTERM or SIGINT."""
+    engine = make_engine(database_url)
+    redis, blocking = connect(redis_url), connect_blocking(redis_url)
+
+    def wake_sweeper() -> None:
+        sweeper_loop.wake()
+
+    pusher = Pusher(
+        engine, redis, access_token=access_token, host=socket.gethostname(), on_closed=wake_sweeper
+    )
+    pusher_loop = Loop("pusher", pusher.step)
+    planner = Planner(
+        engine, misfire_threshold_ms=round(misfire_threshold_s * 1000), on_planned=pusher_loop.wake
+    )
+    planner_loop = Loop("planner", planner.step)
+    sweeper = Sweeper(
+        engine,
+        redis,
+        pusher,
+        on_opened=pusher_loop.wake,
+        sweep_interval_s=sweep_interval_s,
+        # two beats: a living executor has named its runs by then
+        reassert_window_s=2 * beat_interval_s,
+    )
+    sweeper_loop = Loop("sweeper", sweeper.step)
+    watcher = Watcher(engine, redis, dead_after_s=executor_dead_after_s)
+
+    def wake_when_nudged() -> float:
+        if wait_for_nudge(blocking, NUDGE_WAIT_S):
+            planner_loop.wake()
+            pusher_loop.wake()
+        return 0.0
+
+    telemetry.event("process.started")
+    run_until_signal(
+        [
+            sweeper_loop,
+            Loop("watcher", watcher.step),
+            pusher_loop,
+            planner_loop,
+            Loop("nudge", wake_when_nudged),
+        ]
+    )
+    telemetry.event("process.stopped")
+    blocking.close()
+    redis.close()
+    engine.dispose()

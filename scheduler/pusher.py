@@ -1,0 +1,268 @@
+"""Pending rows become messages in lanes.
+
+A row is pending until Redis has its message. The order is: seal, push, mark. A crash after the
+push leaves a pending row whose message is in its lane: the next push of it is answered "repeated",
+and the row is marked then. Rows that Redis does not take (out of memory, away, group closed) stay
+pending; the next pass tries again. Any number of pushers may run.
+
+What the script discards is not marked here: the script reports it in the results stream, and the
+callbacks process ends the row like every other.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from baton.store.engine import read, write
+from redis import Redis
+from redis.exceptions import RedisError
+from sqlalchemy import Engine
+
+from baton import telemetry
+from baton.broker import presence
+from baton.broker.producer import MAX_PUSH_ROWS, GroupClosed, Producer, PushAnswer, PushRow, PushVerdict
+from baton.clock import SYSTEM_CLOCK, Clock
+from baton.envelope import group_key, seal
+from baton.errors import TooLarge
+from baton.failpoints import failpoint
+from baton.messages import TriggerParam
+from baton.store import runs
+from baton.vocabulary import BlockStrategy, OnLost
+
+from . import routing
+
+PAGE_ROWS = 1000
+"""Pending rows read per pass."""
+SAFETY_POLL_S = 1.0
+"""A wake-up may get lost; a row inserted by another process waits this long at most."""
+
+
+@dataclass(slots=True)
+class Pushed:
+    """What became of some rows."""
+
+    queued: int = 0
+    repeated: int = 0
+    discarded: int = 0
+    covered: int = 0
+    waiting: int = 0
+    """Rows of closed groups: left as they are."""
+    marks: list[runs.Mark] = field(default_factory=list)
+    refused: dict[int, str] = field(default_factory=dict)
+
+
+class Pusher:
+    """Brings pending rows into their lanes."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        redis: Redis,
+        *,
+        access_token: str,
+        host: str,
+        on_closed: Callable[[], None],
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self._engine = engine
+        self._redis = redis
+        self._producer = Producer(redis)
+        self._key_of = lru_cache(maxsize=None)(lambda app_name: group_key(access_token, app_name))
+        self._host = host
+        self._on_closed = on_closed
+        self._clock = clock
+        self._after_id = 0
+
+    def step(self) -> float:
+        """Push one page of pending rows; 0 while there are more."""
+        self.push_pending()
+        return 0.0 if self._after_id else SAFETY_POLL_S
+
+    def push_pending(self) -> Pushed:
+        """Push the next page. Rows that stay pending do not hold up the pages behind them."""
+        with read(self._engine) as connection:
+            rows = runs.pending(connection, PAGE_ROWS, self._after_id)
+        self._after_id = rows[-1].log_id if len(rows) == PAGE_ROWS else 0
+        return self.push(rows)
+
+    def push(self, rows: Sequence[runs.PendingRow], *, already_judged: bool = False) -> Pushed:
+        """Push these rows and record what became of each. Repeating it changes nothing.
+
+        `already_judged`: their block strategies were applied by an earlier push that Redis lost.
+        """
+        pushed = Pushed()
+        if not rows:
+            return pushed
+        failure: RedisError | None = None
+        failpoint("push.before")
+        try:
+            for app_name, group_rows in self._by_group(rows, pushed).items():
+                self._push_group(app_name, group_rows, already_judged, pushed)
+        except RedisError as problem:
+            # what Redis took must be recorded; the rest stays pending and the loop backs off
+            failure = problem
+        # in their lanes, not yet marked: if this process dies here, the next push says "repeated"
+        failpoint("push.done")
+        self._record(pushed)
+        if failure is not None:
+            raise failure
+        if pushed.waiting:
+            self._on_closed()
+        return pushed
+
+    def sealed(self, row: runs.PendingRow, app_name: str) -> bytes:
+        """The signed message of one row; raises `TooLarge`."""
+        return seal(trigger_param(row, app_name), self._key_of(app_name))
+
+    def _by_group(self, rows: Sequence[runs.PendingRow], pushed: Pushed) -> dict[str, list[runs.PendingRow]]:
+        groups: defaultdict[str, list[runs.PendingRow]] = defaultdict(list)
+        for row in rows:
+            reason = refusal(row)
+            if reason is None and row.app_name is not None:
+                groups[row.app_name].append(row)
+            else:
+                pushed.refused[row.log_id] = reason or ""
+        return groups
+
+    def _push_group(
+        self,
+        app_name: str,
+        rows: Sequence[runs.PendingRow],
+        already_judged: bool,
+        pushed: Pushed,
+    ) -> None:
+        executors = list(presence.beats(self._redis, app_name))
+        messages = _TriggerMessages(self._host, len(executors))
+        for page in _pages(rows):
+            sealed = self._seal_all(page, app_name, executors, already_judged, pushed)
+            try:
+                answers = self._producer.push(app_name, [message for _, message in sealed])
+            except GroupClosed:
+                pushed.waiting += len(sealed)
+                continue
+            for (row, message), answer in zip(sealed, answers, strict=True):
+                _count(pushed, answer)
+                if answer.verdict is not PushVerdict.DISCARDED:
+                    pushed.marks.append(runs.Mark(row.log_id, messages.of(row, message.lane)))
+
+    def _seal_all(
+        self,
+        rows: Sequence[runs.PendingRow],
+        app_name: str,
+        executors: Sequence[str],
+        already_judged: bool,
+        pushed: Pushed,
+    ) -> list[tuple[runs.PendingRow, PushRow]]:
+        sealed = []
+        for row in rows:
+            lane = routing.choose(row.route_strategy, row.job_id, executors)
+            block = BlockStrategy.SERIAL_EXECUTION if already_judged else row.block_strategy
+            try:
+                frame = self.sealed(row, app_name)
+            except TooLarge as problem:
+                pushed.refused[row.log_id] = str(problem)
+                continue
+            sealed.append((row, PushRow(row.log_id, lane, block, row.attempt, row.on_lost, frame)))
+        return sealed
+
+    def _record(self, pushed: Pushed) -> None:
+        if not pushed.marks and not pushed.refused:
+            return
+        now_ms = self._clock.now_ms()
+        with write(self._engine) as connection:
+            runs.mark_pushed(connection, pushed.marks, now_ms)
+            runs.mark_refused(connection, pushed.refused, now_ms)
+        telemetry.detail(
+            "push.done", queued=pushed.queued, repeated=pushed.repeated, discarded=pushed.discarded,
+            covered=pushed.covered, refused=len(pushed.refused), waiting=pushed.waiting,
+        )  # fmt: skip
+
+
+def refusal(row: runs.PendingRow) -> str | None:
+    """Why this row can never be pushed; None if it can (pure)."""
+    if row.app_name is None:
+        return "no such executor group: the job or its group was deleted before the trigger was pushed"
+    if row.block_strategy not in BlockStrategy._value2member_map_:
+        return f"block strategy {row.block_strategy!r} is not one of {', '.join(BlockStrategy)}"
+    if row.on_lost not in OnLost._value2member_map_:
+        return f"on_lost {row.on_lost!r} is not one of {', '.join(OnLost)}"
+    if row.route_strategy not in routing.NAMES:
+        return f"route strategy {row.route_strategy!r} is not one of {', '.join(routing.ROUTES)}"
+    return None
+
+
+def _pages(rows: Sequence[runs.PendingRow]) -> Iterator[Sequence[runs.PendingRow]]:
+    for start in range(0, len(rows), MAX_PUSH_ROWS):
+        yield rows[start : start + MAX_PUSH_ROWS]
+
+
+def trigger_param(row: runs.PendingRow, app_name: str) -> TriggerParam:
+    """What the executor is told about this row (pure)."""
+    return TriggerParam(
+        app_name=app_name,
+        job_id=row.job_id,
+        log_id=row.log_id,
+        log_date_time=row.trigger_time,
+        fire_at_ms=row.fire_at_ms,
+        executor_handler=row.executor_handler,
+        executor_params=row.executor_param,
+        executor_block_strategy=row.block_strategy,
+        executor_timeout=row.executor_timeout,
+        glue_type=row.glue_type,
+        glue_source="",
+        glue_updatetime=0,
+        broadcast_index=row.shard_index,
+        broadcast_total=row.shard_total,
+        attempt=row.attempt,
+        on_lost=row.on_lost,
+    )
+
+
+class _TriggerMessages:
+    """`trigger_msg`: the facts of one push as JSON. Rows with equal facts share one text."""
+
+    def __init__(self, host: str, executors: int) -> None:
+        self._host = host
+        self._executors = executors
+        self._texts: dict[tuple[object, ...], str] = {}
+
+    def of(self, row: runs.PendingRow, lane: str) -> str:
+        facts = (
+            row.trigger_type, row.route_strategy, row.block_strategy,
+            row.executor_timeout, row.executor_fail_retry_count, lane,
+        )  # fmt: skip
+        text = self._texts.get(facts)
+        if text is None:
+            text = self._texts[facts] = self._written(*facts)
+        return text
+
+    def _written(
+        self, trigger_type: str, route: str, block: str, timeout: int, retries: int, lane: str
+    ) -> str:
+        facts: dict[str, object] = {
+            "trigger_type": trigger_type,
+            "scheduler": self._host,
+            "route_strategy": route,
+            "block_strategy": block,
+            "executor_timeout": timeout,
+            "executor_fail_retry_count": retries,
+            "lane": lane,
+            "executors": self._executors,
+        }
+        if self._executors == 0:
+            facts["note"] = "no executor listens"
+        return json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
+
+
+def _count(pushed: Pushed, answer: PushAnswer) -> None:
+    if answer.verdict is PushVerdict.QUEUED:
+        pushed.queued += 1
+    elif answer.verdict is PushVerdict.REPEATED:
+        pushed.repeated += 1
+    else:
+        pushed.discarded += 1
+    pushed.covered += len(answer.covered)

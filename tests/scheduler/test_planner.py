@@ -1,0 +1,264 @@
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from baton.store.engine import make_engine
+from sqlalchemy import Engine
+
+from baton import failpoints, telemetry
+from baton.store.models import Job
+from scheduler import planner
+from scheduler.planner import Planner
+
+from .world import World, assert_fields
+
+
+def a_planner(world: World, engine: Engine | None = None) -> Planner:
+    return Planner(
+        engine or world.engine,
+        misfire_threshold_ms=5000,
+        on_planned=lambda: world.calls.append("planned"),
+        clock=world.clock,
+    )
+
+
+def plan(world: World) -> planner.Planned:
+    return a_planner(world).plan_due(world.clock.now_ms())
+
+
+def test_a_due_job_becomes_one_pending_row_and_moves_to_its_next_time(world: World) -> None:
+    now = world.clock.wall_ms
+    job = world.job(
+        world.group(), executor_handler="report", executor_param="p", executor_timeout=7,
+        executor_fail_retry_count=2, block_strategy="COVER_EARLY", on_lost="RERUN",
+    )  # fmt: skip
+
+    planned = plan(world)
+
+    assert (planned.jobs, planned.rows, planned.stopped) == (1, 1, ())
+    [row] = world.logs(job)
+    assert_fields(
+        row,
+        trigger_key=f"cron:{now}",
+        trigger_type="CRON",
+        fire_at=now,
+        trigger_time=now,
+        trigger_code=0,
+        executor_handler="report",
+        executor_param="p",
+        executor_timeout=7,
+        executor_fail_retry_count=2,
+        block_strategy="COVER_EARLY",
+        on_lost="RERUN",
+        attempt=1,
+    )
+    after = world.look(Job, job)
+    assert (after["last_trigger_time"], after["next_trigger_time"]) == (now, now + 10_000)
+
+
+def test_planning_again_at_the_same_moment_plans_nothing(world: World) -> None:
+    job = world.job(world.group())
+    plan(world)
+
+    assert plan(world).rows == 0
+    assert len(world.logs(job)) == 1
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"trigger_status": 0}, {"next_trigger_time": 4_000_000_000_000}],
+    ids=["stopped", "due later"],
+)
+def test_what_is_not_due_is_not_planned(world: World, fields: dict[str, Any]) -> None:
+    job = world.job(world.group(), **fields)
+
+    assert plan(world).jobs == 0
+    assert world.logs(job) == []
+
+
+def test_missed_fire_times_are_left_out_by_default(world: World) -> None:
+    missed_since = world.clock.wall_ms - 65_000
+    job = world.job(world.group(), next_trigger_time=missed_since)
+
+    plan(world)
+
+    fired = [row["fire_at"] for row in world.logs(job)]
+    assert fired == [missed_since + 60_000] or fired == []
+    assert world.look(Job, job)["next_trigger_time"] > world.clock.wall_ms
+
+
+def test_missed_fire_times_are_made_up_for_once_where_the_job_says_so(world: World) -> None:
+    job = world.job(
+        world.group(), next_trigger_time=world.clock.wall_ms - 67_000, misfire_strategy="FIRE_ONCE_NOW"
+    )
+
+    plan(world)
+
+    assert [row["trigger_type"] for row in world.logs(job)].count("MISFIRE") == 1
+    assert world.look(Job, job)["next_trigger_time"] > world.clock.wall_ms
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"schedule_type": "CRON", "schedule_conf": "99 * * * *"}, "99"),
+        ({"schedule_type": "CRON", "schedule_conf": "* * * * *", "time_zone": "Mars/Crater"}, "Mars/Crater"),
+        ({"schedule_type": "FIX_RATE", "schedule_conf": "soon"}, "soon"),
+        ({"schedule_type": "FIX_RATE", "schedule_conf": "0"}, "0"),
+        ({"schedule_type": "LUNAR", "schedule_conf": ""}, "LUNAR"),
+    ],
+    ids=["cron", "zone", "rate", "zero rate", "type"],
+)
+def test_a_schedule_that_cannot_be_read_stops_its_own_job_only(
+    world: World, fields: dict[str, Any], named: str
+) -> None:
+    group = world.group()
+    broken, healthy = world.job(group, **fields), world.job(group)
+    before = telemetry.count("plan.job_stopped")
+
+    planned = plan(world)
+
+    assert planned.stopped == (broken,)
+    assert telemetry.count("plan.job_stopped") == before + 1
+    stopped = world.look(Job, broken)
+    assert stopped["trigger_status"] == 0
+    assert named in stopped["stop_reason"]
+    assert world.logs(broken) == []
+    assert len(world.logs(healthy)) == 1
+
+
+def test_a_misfire_strategy_that_does_not_exist_harms_no_other_job(world: World) -> None:
+    group = world.group()
+    broken = world.job(group, misfire_strategy="GUESS", next_trigger_time=world.clock.wall_ms - 65_000)
+    healthy = world.job(group)
+
+    plan(world)
+
+    assert len(world.logs(healthy)) == 1
+    assert world.look(Job, broken)["next_trigger_time"] != world.clock.wall_ms - 65_000
+
+
+def test_a_crash_before_the_commit_leaves_nothing_and_the_next_pass_plans(world: World) -> None:
+    job = world.job(world.group())
+    before = world.look(Job, job)
+    failpoints.arm("plan.before_commit=raise")
+
+    with pytest.raises(RuntimeError, match=r"plan\.before_commit"):
+        plan(world)
+    assert world.logs(job) == []
+    assert world.look(Job, job) == before
+
+    assert plan(world).rows == 1
+
+
+def test_a_crash_after_the_commit_leaves_rows_that_are_not_planned_again(world: World) -> None:
+    job = world.job(world.group())
+    failpoints.arm("plan.committed=raise")
+
+    with pytest.raises(RuntimeError, match=r"plan\.committed"):
+        plan(world)
+
+    assert plan(world).rows == 0
+    assert len(world.logs(job)) == 1
+
+
+def test_a_job_that_was_moved_since_it_was_read_gets_no_row(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = world.group()
+    edited, other = world.job(group), world.job(group)
+    read_due = planner.jobs.due
+
+    def due_then_edited(*arguments: Any) -> Any:
+        found = read_due(*arguments)
+        return [_as_before_the_edit(job) if job.id == edited else job for job in found]
+
+    monkeypatch.setattr(planner.jobs, "due", due_then_edited)
+    plan(world)
+
+    assert world.logs(edited) == []
+    assert len(world.logs(other)) == 1
+
+
+def _as_before_the_edit(job: Any) -> Any:
+    from dataclasses import replace
+
+    return replace(job, next_trigger_time=job.next_trigger_time - 1000)
+
+
+def test_a_fire_time_that_has_a_row_already_gets_no_second_one(world: World) -> None:
+    job = world.job(world.group())
+    world.row(job, trigger_key=f"cron:{world.clock.wall_ms}")
+
+    assert plan(world).rows == 0
+    assert len(world.logs(job)) == 1
+    assert world.look(Job, job)["next_trigger_time"] == world.clock.wall_ms + 10_000
+
+
+def test_racing_planners_plan_each_fire_time_exactly_once(world: World) -> None:
+    group = world.group()
+    jobs = [world.job(group, schedule_conf="1") for _ in range(30)]
+    start = world.clock.wall_ms
+    engines = [make_engine(world.engine.url.render_as_string(hide_password=False)) for _ in range(3)]
+    barrier = threading.Barrier(len(engines))
+    failures: list[BaseException] = []
+
+    def race(engine: Engine) -> None:
+        mine = a_planner(world, engine)
+        try:
+            for second in range(5):
+                barrier.wait(30)
+                mine.plan_due(start + second * 1000)
+                barrier.wait(30)
+                mine.plan_due(start + second * 1000)  # what was locked by another the first time
+        except BaseException as problem:
+            failures.append(problem)
+            barrier.abort()
+
+    threads = [threading.Thread(target=race, args=(engine,)) for engine in engines]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    for engine in engines:
+        engine.dispose()
+
+    assert failures == []
+    expected = [start + second * 1000 for second in range(5)]
+    for job in jobs:
+        assert [row["fire_at"] for row in world.logs(job)] == expected
+
+
+def test_the_step_rests_until_the_next_due_moment(world: World) -> None:
+    world.job(world.group(), next_trigger_time=world.clock.wall_ms + 300)
+
+    assert a_planner(world).step() == pytest.approx(0.3)
+    assert world.calls == []
+
+
+def test_the_step_looks_again_within_a_second_whatever_comes(world: World) -> None:
+    assert a_planner(world).step() == 1.0
+    world.job(world.group(), next_trigger_time=world.clock.wall_ms + 3_600_000)
+    assert a_planner(world).step() == 1.0
+
+
+def test_the_step_wakes_the_pusher_after_it_inserted_rows(world: World) -> None:
+    world.job(world.group())
+
+    assert a_planner(world).step() == 1.0
+    assert world.calls == ["planned"]
+
+
+def test_a_full_batch_is_followed_by_the_next_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planner, "BATCH_JOBS", 2)
+    group = world.group()
+    for _ in range(3):
+        world.job(group)
+    mine = a_planner(world)
+
+    assert mine.step() == 0.0
+    assert len(world.logs()) == 2
+    assert mine.step() == 1.0
+    assert len(world.logs()) == 3
