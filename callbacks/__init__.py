@@ -1,0 +1,1 @@
+"""The callbacks process: ends log rows and inserts what follows from them. Several may run at once."""

@@ -1,0 +1,28 @@
+"""`python -m callbacks`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import config
+from baton import failpoints, telemetry
+
+from . import main
+
+
+def run() -> int:
+    """Read the settings and apply results until a signal stops it."""
+    settings = config.load(os.environ)
+    failpoints.arm(settings.failpoints)
+    telemetry.set_up("callbacks", settings.log_level)
+    main.run(
+        redis_url=settings.redis_url,
+        database_url=settings.database_url,
+        access_token=settings.access_token,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run())

@@ -1,0 +1,223 @@
+"""Results become ended rows: read what the entries say (pure), then write it in one transaction.
+
+Nothing in the stream is believed before its signature was checked. A repeated result changes
+nothing, because only a row that has not ended is ended. One exception: a row closed as lost is
+corrected by its executor's own late result, as long as no retry of it exists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from baton import telemetry
+from baton.broker.results import ResultEntry, ResultItem
+from baton.envelope import unseal
+from baton.errors import Malformed, MessageError
+from baton.messages import HandleCallbackParam, TriggerParam, cut_message
+from baton.store import runs, triggers
+from baton.vocabulary import HANDLE_CODE_OF, Ending, Outcome, TriggerCode
+
+from . import failed_callbacks
+from .failed_callbacks import Rejected
+from .followup import follow
+
+KeyOf = Callable[[str], bytes]
+"""The signing key of an executor group, by its app name."""
+
+UNKNOWN_ROW = "log item not found."
+"""XXL-JOB's words for a result without a row: it was deleted, or never ours."""
+
+_ENDINGS_BY_SCRIPT: dict[Ending, Outcome] = {
+    Ending.DISCARDED: Outcome.DISCARDED,
+    Ending.COVERED: Outcome.COVERED,
+    Ending.KILLED: Outcome.KILLED,
+    Ending.LOST: Outcome.LOST,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """One ending whose signature and fields are in order, and where it came from."""
+
+    ending: runs.RunEnding
+    entry: ResultEntry
+    item: ResultItem
+
+
+@dataclass(slots=True)
+class Reading:
+    """What a batch of entries says."""
+
+    verified: list[Verified] = field(default_factory=list)
+    reruns: list[ResultItem] = field(default_factory=list)
+    stale: list[HandleCallbackParam] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a batch changed, as counts."""
+
+    ended: int = 0
+    followups: int = 0
+    reruns: int = 0
+    repeated: int = 0
+    unknown: int = 0
+    stale: int = 0
+    rejected: int = 0
+
+    def __add__(self, other: Applied) -> Applied:
+        return Applied(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
+
+
+def apply_batch(
+    connection: Connection, entries: Sequence[ResultEntry], key_of: KeyOf, now_ms: int
+) -> Applied:
+    """End the rows these entries speak of, and insert what follows. The caller commits."""
+    reading = read_entries(entries, key_of, now_ms)
+    for item in reading.reruns:
+        runs.raise_attempt(connection, item.log_id, item.attempt, item.reason)
+    first_words = _one_per_row(reading.verified)
+    ended = runs.finish(connection, [verified.ending for verified in first_words])
+    followups = triggers.plan(connection, [new for row in ended for new in follow(row)], now_ms)
+    missing = _without_row(connection, first_words, ended)
+    failed_callbacks.keep(connection, reading.rejected + missing, now_ms)
+    for late in reading.stale:
+        telemetry.event("apply.stale", log_id=late.log_id, attempt=late.attempt, outcome=late.outcome)
+    return Applied(
+        ended=len(ended),
+        followups=followups,
+        reruns=len(reading.reruns),
+        repeated=len(reading.verified) - len(ended) - len(missing),
+        unknown=len(missing),
+        stale=len(reading.stale),
+        rejected=len(reading.rejected),
+    )
+
+
+def read_entries(entries: Sequence[ResultEntry], key_of: KeyOf, now_ms: int) -> Reading:
+    """Verify and understand every item; what cannot be understood disturbs no other."""
+    reading = Reading()
+    for entry in entries:
+        key = key_of(entry.app_name)
+        for bad in entry.bad:
+            reading.rejected.append(
+                Rejected(entry.app_name, entry.entry_id, bad.field, None, bad.payload, bad.reason)
+            )
+        for item in entry.items:
+            try:
+                _read_item(reading, entry, item, key, now_ms)
+            except MessageError as problem:
+                reason = f"{type(problem).__name__}: {problem}"
+                reading.rejected.append(rejected(entry, item, reason))
+    return reading
+
+
+def rejected(entry: ResultEntry, item: ResultItem, reason: str) -> Rejected:
+    """`item`, put aside for `reason`."""
+    return Rejected(entry.app_name, entry.entry_id, item.field, item.log_id, item.payload, reason)
+
+
+def _read_item(reading: Reading, entry: ResultEntry, item: ResultItem, key: bytes, now_ms: int) -> None:
+    if item.ending is Ending.SETTLED:
+        reading.verified.append(Verified(_settled(_callback(entry, item, key), now_ms), entry, item))
+    elif item.ending is Ending.STALE:
+        reading.stale.append(_callback(entry, item, key))
+    else:
+        _check_about(unseal(item.frame, TriggerParam, key), entry, item)
+        if item.ending is Ending.RERUN:
+            reading.reruns.append(item)
+        else:
+            reading.verified.append(Verified(_ended_by_script(item, now_ms), entry, item))
+
+
+def _callback(entry: ResultEntry, item: ResultItem, key: bytes) -> HandleCallbackParam:
+    callback = unseal(item.frame, HandleCallbackParam, key)
+    _check_about(callback, entry, item)
+    return callback
+
+
+def _check_about(message: HandleCallbackParam | TriggerParam, entry: ResultEntry, item: ResultItem) -> None:
+    """A signed message may not be passed off as one of another group or run."""
+    if message.app_name != entry.app_name:
+        raise Malformed(f"a message of group {message.app_name!r} stands in the stream of {entry.app_name!r}")
+    if message.log_id != item.log_id:
+        raise Malformed(f"a message of log id {message.log_id} stands under log id {item.log_id}")
+
+
+def _settled(callback: HandleCallbackParam, now_ms: int) -> runs.RunEnding:
+    outcome = Outcome(callback.outcome)
+    if callback.handle_code != HANDLE_CODE_OF[outcome]:
+        raise Malformed(
+            f"handle_code {callback.handle_code} does not fit outcome {callback.outcome!r}: "
+            f"it has {int(HANDLE_CODE_OF[outcome])}"
+        )
+    return runs.RunEnding(
+        log_id=callback.log_id,
+        outcome=outcome,
+        handle_code=callback.handle_code,
+        handle_msg=storable(callback.handle_msg),
+        handle_time_ms=callback.ended_ms if callback.ended_ms > 0 else now_ms,
+        started_ms=max(0, callback.started_ms),
+        executor_address=storable(callback.executor_address),
+        attempt=callback.attempt,
+        token=callback.token,
+        result=storable(callback.result),
+        trigger_code=TriggerCode.QUEUED,
+    )
+
+
+def _ended_by_script(item: ResultItem, now_ms: int) -> runs.RunEnding:
+    outcome = _ENDINGS_BY_SCRIPT[item.ending]
+    reached_the_lane = outcome is not Outcome.DISCARDED
+    return runs.RunEnding(
+        log_id=item.log_id,
+        outcome=outcome,
+        handle_code=HANDLE_CODE_OF[outcome],
+        handle_msg=storable(item.reason),
+        handle_time_ms=now_ms if reached_the_lane else 0,
+        started_ms=0,
+        executor_address=storable(item.executor),
+        attempt=item.attempt,
+        token=0,
+        result="",
+        trigger_code=TriggerCode.QUEUED if reached_the_lane else TriggerCode.REFUSED,
+    )
+
+
+def storable(text: str) -> str:
+    """`text` as every database takes it: PostgreSQL has no NUL, and no lone surrogates."""
+    if text.isascii():
+        return cut_message(text.replace("\x00", "\ufffd") if "\x00" in text else text)
+    clean = text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "\ufffd")
+    return cut_message(clean)
+
+
+def _one_per_row(verified: Sequence[Verified]) -> list[Verified]:
+    """The first word on each row; an executor's own word outranks "lost"."""
+    first: dict[int, Verified] = {}
+    for each in verified:
+        log_id = each.ending.log_id
+        known = first.setdefault(log_id, each)
+        if known.item.ending is Ending.LOST and each.item.ending is Ending.SETTLED:
+            first[log_id] = each
+    return list(first.values())
+
+
+def _without_row(
+    connection: Connection, asked: Sequence[Verified], ended: Sequence[runs.Finished]
+) -> list[Rejected]:
+    """Of the endings that ended nothing: those whose row does not exist. The others are repeats."""
+    done = {row.log_id for row in ended}
+    rest = [verified for verified in asked if verified.ending.log_id not in done]
+    if not rest:
+        return []
+    known = runs.states(connection, [verified.ending.log_id for verified in rest])
+    return [
+        rejected(verified.entry, verified.item, UNKNOWN_ROW)
+        for verified in rest
+        if verified.ending.log_id not in known
+    ]

@@ -1,0 +1,163 @@
+"""Reads results, applies them in one transaction, acknowledges them after the commit.
+
+A crash before the commit leaves the entries pending in the stream; a crash after it leaves
+entries that change nothing the second time. Either way another consumer takes them over after
+`TAKE_OVER_IDLE_S`. While the database is away nothing is acknowledged: the batch in hand is tried
+again and again. A result the database refuses for its content is put aside alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+
+from baton.store.engine import read, write
+from redis import Redis
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from baton import telemetry
+from baton.broker.nudge import nudge
+from baton.broker.results import ResultEntry, Results
+from baton.clock import SYSTEM_CLOCK, Clock
+from baton.envelope import group_key
+from baton.failpoints import failpoint
+from baton.store import groups
+
+from . import failed_callbacks
+from .apply import Applied, apply_batch, rejected
+
+BATCH_ENTRIES = 50
+"""Entries read at once; one settle of an executor is one entry of up to some dozens of results."""
+BLOCK_S = 1.0
+"""How long one read waits for a result: a stop is obeyed within this time."""
+GROUPS_REFRESH_S = 2.0
+"""How long a new executor group may stay unnoticed."""
+TAKE_OVER_INTERVAL_S = 5.0
+TAKE_OVER_IDLE_S = 10.0
+"""Longer than a healthy consumer needs for one batch."""
+
+
+class Consumer:
+    """One consumer of the results streams of all groups."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        redis: Redis,
+        results: Results,
+        *,
+        access_token: str,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self._engine = engine
+        self._redis = redis
+        self._results = results
+        self._key_of = lru_cache(maxsize=None)(lambda app_name: group_key(access_token, app_name))
+        self._clock = clock
+        self._app_names: list[str] = []
+        self._groups_due_s = 0.0
+        self._take_over_due_s = 0.0
+        self._in_hand: list[ResultEntry] = []
+
+    def step(self) -> float:
+        """Apply one batch. It waits inside, for the next result, so it wants no rest."""
+        if not self._refresh_groups():
+            return GROUPS_REFRESH_S
+        # kept in hand until acknowledged: a batch the database refused is tried again first
+        self._in_hand = self._in_hand or self._next_entries()
+        if self._in_hand:
+            self.apply(self._in_hand)
+            self._in_hand = []
+        return 0.0
+
+    def apply(self, entries: Sequence[ResultEntry]) -> Applied:
+        """Apply `entries` and take them out of the stream."""
+        applied = self._write(entries)
+        # committed, not yet acknowledged: read again after a crash, and then nothing changes
+        failpoint("apply.committed")
+        self._results.acknowledge(entries)
+        failpoint("apply.acknowledged")
+        if applied.followups:
+            nudge(self._redis)
+        _tell(applied)
+        return applied
+
+    def _refresh_groups(self) -> bool:
+        now_s = self._clock.monotonic_s()
+        if now_s >= self._groups_due_s:
+            with read(self._engine) as connection:
+                self._app_names = [group.app_name for group in groups.all_groups(connection)]
+            self._groups_due_s = now_s + GROUPS_REFRESH_S
+        return bool(self._app_names)
+
+    def _next_entries(self) -> list[ResultEntry]:
+        now_s = self._clock.monotonic_s()
+        if now_s >= self._take_over_due_s:
+            taken = self._results.take_over(
+                self._app_names, idle_ms=round(TAKE_OVER_IDLE_S * 1000), count=BATCH_ENTRIES
+            )
+            if taken:
+                return taken  # and look for more before reading new ones
+            self._take_over_due_s = now_s + TAKE_OVER_INTERVAL_S
+        return self._results.read(self._app_names, count=BATCH_ENTRIES, block_ms=round(BLOCK_S * 1000))
+
+    def _write(self, entries: Sequence[ResultEntry]) -> Applied:
+        try:
+            return self._write_together(entries)
+        except Exception as problem:
+            if _database_is_away(problem):
+                raise
+            telemetry.problem("loop.failed", problem, loop="consumer", entries=len(entries))
+        return self._write_halves(_one_item_each(entries))
+
+    def _write_together(self, entries: Sequence[ResultEntry]) -> Applied:
+        with write(self._engine) as connection:
+            applied = apply_batch(connection, entries, self._key_of, self._clock.now_ms())
+            failpoint("apply.before_commit")
+        return applied
+
+    def _write_halves(self, singles: Sequence[ResultEntry]) -> Applied:
+        """Halve until the item that the database refuses stands alone, and put that one aside."""
+        try:
+            return self._write_together(singles)
+        except Exception as problem:
+            if _database_is_away(problem):
+                raise
+            if len(singles) == 1:
+                return self._put_aside(singles[0], problem)
+        middle = len(singles) // 2
+        return self._write_halves(singles[:middle]) + self._write_halves(singles[middle:])
+
+    def _put_aside(self, single: ResultEntry, problem: Exception) -> Applied:
+        reason = f"{type(problem).__name__}: {problem}"
+        rejects = [rejected(single, item, reason) for item in single.items]
+        with write(self._engine) as connection:
+            failed_callbacks.keep(connection, rejects, self._clock.now_ms())
+        return Applied(rejected=len(rejects))
+
+
+def _one_item_each(entries: Sequence[ResultEntry]) -> list[ResultEntry]:
+    singles = [replace(entry, items=(item,), bad=()) for entry in entries for item in entry.items]
+    bad = [replace(entry, items=(), bad=entry.bad) for entry in entries if entry.bad]
+    return singles + bad
+
+
+def _database_is_away(problem: Exception) -> bool:
+    """Whether the batch may succeed later: the fault lies with the database, not with an item."""
+    if isinstance(problem, DBAPIError) and problem.connection_invalidated:
+        return True
+    return isinstance(problem, (OperationalError, InterfaceError, OSError))
+
+
+def _tell(applied: Applied) -> None:
+    telemetry.detail(
+        "apply.done",
+        rows=applied.ended,
+        followups=applied.followups,
+        reruns=applied.reruns,
+        rejected=applied.rejected,
+    )
+    if applied.repeated:
+        telemetry.event("apply.repeated", results=applied.repeated)

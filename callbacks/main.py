@@ -1,0 +1,27 @@
+"""Which loops the callbacks process runs, and what they are made of."""
+
+from __future__ import annotations
+
+from baton.store.engine import make_engine
+
+from baton import telemetry
+from baton.broker.client import connect, connect_blocking
+from baton.broker.presence import new_executor_id
+from baton.broker.results import Results
+from baton.loop import Loop, run_until_signal
+
+from .consumer import Consumer
+
+
+def run(*, redis_url: str, database_url: str, access_token: str) -> None:
+    """Apply results until SIGTERM or SIGINT. What is unfinished then, another consumer takes over."""
+    engine = make_engine(database_url)
+    redis, blocking = connect(redis_url), connect_blocking(redis_url)
+    name = new_executor_id()
+    consumer = Consumer(engine, redis, Results(redis, blocking, name), access_token=access_token)
+    telemetry.event("process.started", consumer=name)
+    run_until_signal([Loop("consumer", consumer.step)])
+    telemetry.event("process.stopped", consumer=name)
+    blocking.close()
+    redis.close()
+    engine.dispose()
