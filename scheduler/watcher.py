@@ -103,9 +103,8 @@ class Watcher:
         endings = recovery.recover(self._redis, app_name, executor_id, beat)
         if endings is None:
             return []  # it has beaten since we looked: alive after all, its silence starts anew
-        telemetry.warning(
-            "watch.executor_lost", group=app_name, executor=executor_id, **Counter(e for _, e in endings)
-        )
+        counts = Counter(str(ending) for _, ending in endings)
+        telemetry.warning("watch.executor_lost", group=app_name, executor=executor_id, **counts)
         return [LostExecutor(app_name, executor_id, tuple(endings))]
 
 
