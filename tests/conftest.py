@@ -139,6 +139,7 @@ def own_redis(tmp_path: Path) -> Iterator[Callable[..., EmbeddedRedis]]:
     yield start
     for server in started:
         server.kill()
+        server.stop()
 
 
 def _emptied(url: str) -> str:

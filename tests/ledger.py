@@ -15,8 +15,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Engine, text
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 START, END = "start", "end"
 
@@ -102,7 +104,7 @@ class Row:
 class Verdict:
     """What is wrong, by kind; empty lists everywhere when nothing is."""
 
-    unplanned_missing: tuple[tuple[int, str], ...] = ()
+    missing: tuple[tuple[int, str], ...] = ()
     """(job, trigger key) that was planned but has no row."""
     unfinished: tuple[int, ...] = ()
     """Log ids without an outcome."""
@@ -128,6 +130,8 @@ class Verdict:
 
 def rows(engine: Engine) -> list[Row]:
     """All runs, oldest first."""
+    from sqlalchemy import text  # here, because handlers import this module inside executors
+
     statement = text(
         "select id, job_id, trigger_key, outcome, handle_code, trigger_code, attempt, fire_at "
         "from job_log order by id"
@@ -157,7 +161,7 @@ def judge(
     starts = Counter((span.log_id, span.attempt) for span in spans)
     serial = [s for s in spans if s.job_id in set(serial_jobs)]
     return Verdict(
-        unplanned_missing=tuple(pair for pair in planned if pair not in have),
+        missing=tuple(pair for pair in planned if pair not in have),
         unfinished=tuple(row.log_id for row in all_rows if row.outcome is None),
         lost=tuple(r.log_id for r in all_rows if r.outcome == "succeeded" and not finished[r.log_id]),
         doubled=tuple(

@@ -8,6 +8,7 @@ either the owner or the server lives.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -42,8 +43,10 @@ _LONGEST_SOCKET_PATH = 100
 class EmbeddedRedis:
     """A running redis-server that belongs to this process."""
 
-    def __init__(self, process: subprocess.Popen[bytes], socket: Path, lock: IO[str]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], data_dir: Path, socket: Path, lock: IO[str]) -> None:
         self._process = process
+        self._data_dir = data_dir
+        self._socket = socket
         self._lock = lock
         self.url = f"unix://{socket}"
         self.pid = 0
@@ -56,7 +59,9 @@ class EmbeddedRedis:
         the server ends while starting (with the last lines of its log).
         """
         program = program or find_program()
+        data_dir = data_dir.resolve()
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        data_dir.chmod(0o700)
         lock = _lock(data_dir)
         try:
             socket = _socket_dir(data_dir) / "redis.sock"
@@ -69,7 +74,7 @@ class EmbeddedRedis:
                 pass_fds=[lock.fileno()],
                 start_new_session=True,  # Ctrl-C goes to the owner, who stops its server last
             )
-            server = cls(process, socket, lock)
+            server = cls(process, data_dir, socket, lock)
             server._wait_until_it_answers(data_dir / "redis.log")
         except BaseException:
             lock.close()
@@ -85,6 +90,10 @@ class EmbeddedRedis:
             except subprocess.TimeoutExpired:
                 self.kill()
         self._lock.close()
+        if self._socket.parent != self._data_dir:
+            self._socket.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # gone already, or in use again
+                self._socket.parent.rmdir()
 
     def kill(self) -> None:
         """SIGKILL: the server ends as if the machine had lost it."""
@@ -158,12 +167,12 @@ def _command(program: str, data_dir: Path, socket: Path, *, appendonly: bool) ->
         "port": "0",
         "unixsocket": str(socket),
         "unixsocketperm": "700",
-        "dir": str(data_dir.resolve()),
+        "dir": str(data_dir),
         "appendonly": "yes" if appendonly else "no",
         "appendfsync": "everysec",
         "save": "",
         "maxmemory-policy": "noeviction",
-        "logfile": str((data_dir / "redis.log").resolve()),
+        "logfile": str(data_dir / "redis.log"),
         "daemonize": "no",
     }
     return [program, *(word for name, value in options.items() for word in (f"--{name}", value))]
@@ -209,11 +218,9 @@ def _socket_dir(data_dir: Path) -> Path:
 
     The same data always gets the same socket, so clients find a restarted server again.
     """
-    beside = data_dir.resolve()
-    if len(os.fsencode(beside / "redis.sock")) <= _LONGEST_SOCKET_PATH:
-        beside.chmod(0o700)
-        return beside
-    name = hashlib.sha256(os.fsencode(beside)).hexdigest()[:16]
+    if len(os.fsencode(data_dir / "redis.sock")) <= _LONGEST_SOCKET_PATH:
+        return data_dir
+    name = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]
     short = Path(tempfile.gettempdir(), f"baton-{os.getuid()}-{name}")
     short.mkdir(mode=0o700, exist_ok=True)
     status = short.lstat()
