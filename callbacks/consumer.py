@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from baton.store.engine import read, write
 from redis import Redis
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -24,6 +23,7 @@ from baton.clock import SYSTEM_CLOCK, Clock
 from baton.envelope import group_key
 from baton.failpoints import failpoint
 from baton.store import groups
+from baton.store.engine import read, write
 
 from . import failed_callbacks
 from .apply import Applied, apply_batch, rejected

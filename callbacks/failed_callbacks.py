@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from baton.store.engine import read, write
 from sqlalchemy import Connection, Engine
 
 from baton import telemetry
 from baton.broker.results import Results
 from baton.store import failed_callbacks
+from baton.store.engine import read, write
 
 
 @dataclass(frozen=True, slots=True)

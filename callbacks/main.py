@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from baton.store.engine import make_engine
-
 from baton import telemetry
 from baton.broker.client import connect, connect_blocking
 from baton.broker.presence import new_executor_id
 from baton.broker.results import Results
 from baton.loop import Loop, run_until_signal
+from baton.store.engine import make_engine
 
 from .consumer import Consumer
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import socket
 
-from baton.store.engine import make_engine
-
 from baton import telemetry
 from baton.broker.client import connect, connect_blocking
 from baton.broker.nudge import wait_for_nudge
 from baton.loop import Loop, run_until_signal
+from baton.store.engine import make_engine
 
 from .planner import Planner
 from .pusher import Pusher

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from baton.store.engine import read, write
 from sqlalchemy import Connection, Engine
 
 from baton import telemetry
@@ -21,6 +20,7 @@ from baton.errors import ScheduleError
 from baton.failpoints import failpoint
 from baton.schedule import misfire
 from baton.store import jobs, triggers
+from baton.store.engine import read, write
 from baton.vocabulary import TriggerType
 
 BATCH_JOBS = 500

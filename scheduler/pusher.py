@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from baton.store.engine import read, write
 from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import Engine
@@ -31,6 +30,7 @@ from baton.errors import TooLarge
 from baton.failpoints import failpoint
 from baton.messages import TriggerParam
 from baton.store import runs
+from baton.store.engine import read, write
 from baton.vocabulary import BlockStrategy, OnLost
 
 from . import routing

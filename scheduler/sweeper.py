@@ -20,11 +20,11 @@ changes nothing, and a second "lost" ends nothing.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from baton.store.engine import read
 from redis import Redis
 from sqlalchemy import Engine
 
@@ -34,6 +34,7 @@ from baton.broker.keys import lane_of
 from baton.broker.results import Results, lane_ending
 from baton.clock import SYSTEM_CLOCK, Clock
 from baton.store import groups, runs
+from baton.store.engine import read
 from baton.vocabulary import Ending, OnLost
 
 from .pusher import PAGE_ROWS, Pusher
@@ -77,11 +78,11 @@ class Suspicion:
 class _Group:
     """What this sweeper knows of one group."""
 
-    suspicions: dict[int, Suspicion]
+    suspicions: dict[int, Suspicion] = field(default_factory=dict)
     after_id: int = 0
     """Where the next window begins."""
-    is_rebuilding: bool = False
-    """The last window had rows that Redis lost: walk on without a rest."""
+    is_rebuilding: bool = True
+    """Redis lost something: walk on to the end of the backlog without a rest."""
 
 
 class Sweeper:
@@ -106,7 +107,8 @@ class Sweeper:
         self._sweep_interval_s = sweep_interval_s
         self._reassert_window_s = reassert_window_s
         self._clock = clock
-        self._groups: dict[str, _Group] = {}
+        self._server = ""
+        self._groups: defaultdict[str, _Group] = defaultdict(_Group)
         self._look_due_s = 0.0
 
     def step(self) -> float:
@@ -115,6 +117,7 @@ class Sweeper:
         is_look_due = now_s >= self._look_due_s
         if is_look_due:
             self._look_due_s = now_s + self._sweep_interval_s
+            self._look_everywhere_after_a_restart()
         with read(self._engine) as connection:
             names = [group.app_name for group in groups.all_groups(connection)]
         waits = [self.sweep(app_name, look=is_look_due) for app_name in names]
@@ -124,7 +127,7 @@ class Sweeper:
         """One pass over one group; answers when it wants the next one."""
         if not self._open(app_name):
             return CLOSED_WAIT_S
-        group = self._groups.setdefault(app_name, _Group({}))
+        group = self._groups[app_name]
         self._act_on_ripe(app_name, group)
         if look or group.is_rebuilding:
             self._look(app_name, group)
@@ -132,6 +135,13 @@ class Sweeper:
         if has_ripe:
             return CONFIRM_WAIT_S
         return 0.0 if group.is_rebuilding else self._sweep_interval_s
+
+    def _look_everywhere_after_a_restart(self) -> None:
+        """A restarted server may lack the last writes: walk through every backlog from its beginning."""
+        server = str(self._redis.info("server")["run_id"])
+        if server != self._server:
+            self._server = server
+            self._groups = defaultdict(_Group)
 
     def _open(self, app_name: str) -> bool:
         if recovery.is_open(self._redis, app_name):
@@ -141,7 +151,7 @@ class Sweeper:
             return False
         recovery.open_group(self._redis, app_name)
         telemetry.event("sweep.opened", group=app_name, after_s=round(age_s, 1))
-        self._groups[app_name] = _Group({}, is_rebuilding=True)
+        self._groups[app_name] = _Group()
         self._on_opened()
         return True
 
@@ -152,7 +162,7 @@ class Sweeper:
     def _look(self, app_name: str, group: _Group) -> None:
         rows = self._next_window(app_name, group)
         unknown = self._unknown(app_name, rows)
-        group.is_rebuilding = bool(unknown) and group.after_id != 0
+        group.is_rebuilding = group.after_id != 0 and (group.is_rebuilding or bool(unknown))
         # those of the last sweep are looked at again, whichever window they stood in
         once_adrift = {s.row.log_id: s.row for s in group.suspicions.values() if not s.is_ripe}
         known = {row.log_id: row for row in rows if row.log_id not in unknown} | once_adrift
@@ -196,7 +206,8 @@ class Sweeper:
 
     def _act_on_ripe(self, app_name: str, group: _Group) -> None:
         ripe = [s for s in group.suspicions.values() if s.is_ripe]
-        certain = [s for s in ripe if self._has_passed(app_name, s.mark)]
+        passed = {mark: self._has_passed(app_name, mark) for mark in {s.mark for s in ripe}}
+        certain = [s for s in ripe if passed[s.mark]]
         if not certain:
             return
         for suspicion in certain:

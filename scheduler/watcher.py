@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from baton.store.engine import read
 from redis import Redis
 from sqlalchemy import Engine
 
@@ -22,6 +21,7 @@ from baton import telemetry
 from baton.broker import presence, recovery
 from baton.clock import SYSTEM_CLOCK, Clock
 from baton.store import groups
+from baton.store.engine import read
 from baton.vocabulary import Ending
 
 WATCH_INTERVAL_S = 1.0

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from baton.store.engine import write
 
 from baton import telemetry
 from baton.broker.results import BadItem, ResultEntry, ResultItem
 from baton.envelope import group_key
+from baton.store.engine import write
 from baton.vocabulary import Ending, Outcome
 from callbacks.apply import Applied, apply_batch, read_entries, storable
 

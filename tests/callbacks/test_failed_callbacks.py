@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from baton.store.engine import write
 
 from baton.broker.results import Results
 from baton.envelope import group_key
+from baton.store.engine import write
 from callbacks.apply import apply_batch
 from callbacks.failed_callbacks import replay
 

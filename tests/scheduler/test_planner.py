@@ -4,10 +4,10 @@ import threading
 from typing import Any
 
 import pytest
-from baton.store.engine import make_engine
 from sqlalchemy import Engine
 
 from baton import failpoints, telemetry
+from baton.store.engine import make_engine
 from baton.store.models import Job
 from scheduler import planner
 from scheduler.planner import Planner

@@ -195,6 +195,26 @@ def test_a_long_backlog_is_rebuilt_window_by_window_without_a_rest(
     assert waits[-1] > sweeper.CONFIRM_WAIT_S
 
 
+def test_a_restarted_redis_has_the_whole_backlog_looked_through_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeper, "WINDOW_ROWS", 2)
+    job, log_ids = queued(world, runs=9)
+    mine = a_sweeper(world)
+    while mine.step() <= sweeper.CONFIRM_WAIT_S:
+        pass
+    # the last write did not survive the restart
+    recovery.forget(world.redis, GROUP, log_ids[-1:])
+    world.redis.rpop(f"baton:{{{GROUP}}}:queue:{job}")
+    mine._server = "the server before the restart"
+    world.clock.advance(5)
+
+    while mine.step() <= sweeper.CONFIRM_WAIT_S:
+        pass
+
+    assert world.waiting(job) == log_ids
+
+
 # runs adrift
 
 
