@@ -1,0 +1,1 @@
+"""One executor: claim, run, settle. `main.py` says what runs; each role has its file."""

@@ -1,0 +1,38 @@
+"""`python -m worker`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import config
+from baton import failpoints, telemetry
+
+from . import main
+
+
+def run() -> int:
+    """Read the settings and run one executor until a signal stops it."""
+    settings = config.load(os.environ, unneeded=["database_url"])
+    failpoints.arm(settings.failpoints)
+    telemetry.set_up("worker", settings.log_level)
+    main.run(
+        redis_url=settings.redis_url,
+        access_token=settings.access_token,
+        app_name=settings.group,
+        handlers=[name.strip() for name in settings.handlers.split(",") if name.strip()],
+        concurrency=settings.concurrency,
+        log_dir=settings.log_dir,
+        log_retention_days=settings.log_retention_days,
+        spool_dir=settings.spool_dir,
+        kill_grace_s=settings.kill_grace_s,
+        drain_grace_s=settings.drain_grace_s,
+        beat_interval_s=settings.beat_interval_s,
+        executor_dead_after_s=settings.executor_dead_after_s,
+        failpoints=settings.failpoints,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run())

@@ -1,0 +1,163 @@
+"""Carries runs in and endings out: free slots become claims, endings become settled runs.
+
+One thread, one round trip: `settle_and_claim`. An ending stays in the spool, and its slot taken,
+until Redis has accepted it. A crash after the script and before the spool is told
+(`settle.done`) settles again from the spool: the row has ended, nothing changes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import replace
+
+from baton import telemetry
+from baton.broker.consumer import MAX_SETTLE_RUNS, Claimed, Consumer, Settled
+from baton.clock import SYSTEM_CLOCK
+from baton.envelope import seal, unseal
+from baton.errors import MessageError
+from baton.failpoints import failpoint
+from baton.messages import BEAN, TriggerParam
+from baton.vocabulary import Outcome
+
+from . import outcome
+from .outcome import RunOutcome
+from .pool import Pool
+from .runs import Run, Runs
+from .spool import Spool
+
+_SAFETY_POLL_S = 1.0
+
+
+class Courier:
+    """Claims for the free slots and settles what has ended."""
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        runs: Runs,
+        spool: Spool,
+        key: bytes,
+        app_name: str,
+        executor_id: str,
+        slots: int,
+    ) -> None:
+        self._consumer = consumer
+        self._runs = runs
+        self._spool = spool
+        self._key = key
+        self._app_name = app_name
+        self._executor_id = executor_id
+        self._slots = slots
+        self._ended: deque[Run] = deque()
+        self._work = threading.Event()
+        self._hungry = threading.Event()
+        self.pool: Pool | None = None
+        self.is_draining = False
+        self.lease_lock = threading.Lock()
+        """Held while leases change, so that none is re-asserted while it is being settled."""
+
+    def step(self) -> float:
+        """Settle and claim once; then wait until there is something to carry."""
+        self._work.clear()
+        batch = [self._ended.popleft() for _ in range(min(len(self._ended), MAX_SETTLE_RUNS))]
+        claimed = self._exchange(batch)
+        for each in claimed:
+            self._accept(each)
+        if self._ended or claimed:
+            return 0.0
+        if self._free() > 0:
+            self._hungry.set()
+        self._work.wait(_SAFETY_POLL_S)
+        return 0.0
+
+    def wait_step(self) -> float:
+        """The second thread: blocks on the wake-up marker while slots are free."""
+        if self._hungry.wait(_SAFETY_POLL_S) and not self.is_draining:
+            self._hungry.clear()
+            if self._consumer.wait_for_work(_SAFETY_POLL_S):
+                self._work.set()
+            elif self._free() > 0:
+                self._hungry.set()
+        return 0.0
+
+    def wake(self) -> None:
+        """There may be something to carry."""
+        self._work.set()
+
+    def end(self, run: Run, ending: bytes | RunOutcome) -> None:
+        """A run has ended: its ending goes out with the next exchange."""
+        if isinstance(ending, RunOutcome):
+            ending = self._frame_of(run, replace(ending, ended_ms=SYSTEM_CLOCK.now_ms()))
+            try:
+                self._spool.write(run.segment, ending)
+            except OSError as problem:
+                telemetry.problem("settle.waiting", problem, log_id=run.log_id)
+        run.frame, run.has_ended = ending, True
+        self._ended.append(run)
+        self._work.set()
+
+    def is_idle(self) -> bool:
+        """Whether every ending has been accepted."""
+        return not self._ended and all(not run.has_ended for run in self._runs.all())
+
+    def _free(self) -> int:
+        return 0 if self.is_draining else self._slots - len(self._runs.all())
+
+    def _exchange(self, batch: list[Run]) -> list[Claimed]:
+        failpoint("settle.before")
+        settled = [
+            Settled(run.log_id, run.claimed.token, run.claimed.attempt, run.frame) for run in batch
+        ]
+        try:
+            with self.lease_lock:
+                free = 0 if self.is_draining else self._free() + len(batch)
+                claimed = self._consumer.settle_and_claim(settled, free)
+                self._runs.drop(run.log_id for run in batch)
+        except Exception:
+            self._ended.extendleft(reversed(batch))
+            if batch:
+                telemetry.warning("settle.waiting", runs=len(self._ended))
+                self._spool.sync()
+            raise
+        # Redis has these endings, the spool does not know yet: a crash here settles them once more
+        failpoint("settle.done")
+        for run in batch:
+            self._spool.accepted(run.segment)
+        if claimed:
+            failpoint("claim.done")
+        return claimed
+
+    def _accept(self, claimed: Claimed) -> None:
+        segment = self._spool.begin()
+        try:
+            trigger = unseal(claimed.frame, TriggerParam, self._key)
+        except MessageError as problem:
+            telemetry.problem("claim.malformed", problem, log_id=claimed.log_id)
+            self._refuse(Run(claimed, None, segment), f"{type(problem).__name__}: {problem}")
+            return
+        run = Run(claimed, trigger, segment)
+        if trigger.log_id != claimed.log_id:
+            self._refuse(run, f"Malformed: the message is for log id {trigger.log_id}")
+        elif trigger.glue_type != BEAN:
+            self._refuse(run, f"glueType[{trigger.glue_type}] is not valid.")
+        else:
+            self._runs.add(run)
+            if self.pool is not None:
+                self.pool.submit(run)
+
+    def _refuse(self, run: Run, message: str) -> None:
+        self._runs.add(run)
+        self.end(run, RunOutcome(Outcome.FAILED, message))
+
+    def _frame_of(self, run: Run, ended: RunOutcome) -> bytes:
+        message = outcome.callback(
+            ended,
+            app_name=self._app_name,
+            log_id=run.log_id,
+            log_date_time=run.trigger.log_date_time if run.trigger else 0,
+            executor_id=self._executor_id,
+            attempt=run.claimed.attempt,
+            token=run.claimed.token,
+        )
+        return seal(message, self._key)

@@ -1,0 +1,101 @@
+"""Renews all leases with each beat, and stops the runs this executor may not have any more.
+
+What is trusted: this process's monotonic clock, counted from the *start* of the last renewal that
+succeeded. An observer takes the runs of an executor back when its counter stood still for
+`dead_after_s`; this executor stops them itself before that, so that no two run at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from baton import telemetry
+from baton.broker.consumer import Consumer, Stop
+from baton.broker.presence import ExecutorInfo
+from baton.clock import Clock
+from baton.vocabulary import Outcome
+
+from .courier import Courier
+from .pool import Pool
+from .runs import Runs
+
+_LOST = Stop(Outcome.LOST, "the executor could not renew its lease and stopped the run itself")
+_TAKEN = Stop(Outcome.LOST, "another executor has the lease of this run now")
+
+
+class Leases:
+    """Beats; obeys what the answer says."""
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        runs: Runs,
+        pool: Pool,
+        courier: Courier,
+        clock: Clock,
+        info: Callable[[], ExecutorInfo],
+        *,
+        beat_interval_s: float,
+        dead_after_s: float,
+    ) -> None:
+        self._consumer = consumer
+        self._runs = runs
+        self._pool = pool
+        self._courier = courier
+        self._clock = clock
+        self._info = info
+        self._beat_interval_s = beat_interval_s
+        # a margin of one beat, at most 2 s, between stopping here and being taken back there
+        self._fence_after_s = dead_after_s - min(2.0, beat_interval_s)
+        self._renewed_s = clock.monotonic_s()
+        self._orphans: set[int] = set()
+
+    def step(self) -> float:
+        """One beat; answers the seconds to the next."""
+        started_s = self._clock.monotonic_s()
+        try:
+            self._renew()
+        except Exception:
+            if started_s - self._renewed_s >= self._fence_after_s:
+                self._fence()
+            raise
+        self._renewed_s = started_s
+        return self._beat_interval_s
+
+    def _renew(self) -> None:
+        answer = self._consumer.renew(self._info(), self._runs.tokens())
+        for log_id, stop in answer.stop.items():
+            self._pool.stop(log_id, stop)
+        for log_id in answer.stale:
+            self._lose(log_id)
+        if answer.unknown:
+            self._reassert(answer.unknown)
+        self._hand_back_orphans(answer.orphans)
+
+    def _reassert(self, log_ids: set[int]) -> None:
+        # under the lock: a run that is being settled now must not get a lease again
+        with self._courier.lease_lock:
+            runs = [run for run in self._runs.all() if run.log_id in log_ids and not run.has_ended]
+            refused = self._consumer.reassert([run.claimed for run in runs])
+        for log_id in refused:
+            self._lose(log_id)
+
+    def _hand_back_orphans(self, orphans: dict[int, int]) -> None:
+        # the answer to a claim may still be on its way: only what two renewals name goes back
+        lost = {
+            log_id: token
+            for log_id, token in orphans.items()
+            if log_id in self._orphans and self._runs.get(log_id) is None
+        }
+        self._orphans = set(orphans) - set(lost)
+        self._consumer.hand_back(lost)
+
+    def _lose(self, log_id: int) -> None:
+        telemetry.warning("lease.lost", log_id=log_id)
+        self._pool.stop(log_id, _TAKEN)
+
+    def _fence(self) -> None:
+        for run in self._runs.all():
+            if not run.has_ended and run.stop is None:
+                telemetry.warning("lease.lost", log_id=run.log_id)
+                self._pool.stop(run.log_id, _LOST)

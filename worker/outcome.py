@@ -1,0 +1,51 @@
+"""How a run ended, as a value, from the child that ran it to the callback that reports it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from baton.messages import HandleCallbackParam, cut_message
+from baton.vocabulary import HANDLE_CODE_OF, HandleCode, Outcome
+
+RESULT_LOST = "job handle result lost."
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutcome:
+    """The ending of one run inside the executor."""
+
+    outcome: Outcome
+    handle_msg: str
+    started_ms: int = 0
+    ended_ms: int = 0
+    result: str = ""
+
+
+def of_code(code: int, message: str, started_ms: int, ended_ms: int, result: str) -> RunOutcome:
+    """The outcome for a handle code; a code of 0 or less means the result is lost (seed row R6)."""
+    if code <= 0:
+        return RunOutcome(Outcome.FAILED, RESULT_LOST, started_ms, ended_ms)
+    words = {HandleCode.SUCCESS: Outcome.SUCCEEDED, HandleCode.TIMEOUT: Outcome.TIMED_OUT}
+    outcome = words.get(HandleCode(code), Outcome.FAILED) if code in set(HandleCode) else Outcome.FAILED
+    return RunOutcome(outcome, message, started_ms, ended_ms, result)
+
+
+def callback(
+    ended: RunOutcome, *, app_name: str, log_id: int, log_date_time: int, executor_id: str, attempt: int,
+    token: int,
+) -> HandleCallbackParam:  # fmt: skip
+    """The message that reports this ending."""
+    return HandleCallbackParam(
+        app_name=app_name,
+        log_id=log_id,
+        log_date_time=log_date_time,
+        handle_code=int(HANDLE_CODE_OF[ended.outcome]) or int(HandleCode.FAIL),
+        handle_msg=cut_message(ended.handle_msg),
+        outcome=ended.outcome.value,
+        executor_address=executor_id,
+        started_ms=ended.started_ms,
+        ended_ms=ended.ended_ms,
+        attempt=attempt,
+        token=token,
+        result=ended.result,
+    )
