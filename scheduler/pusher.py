@@ -190,7 +190,7 @@ def refusal(row: runs.PendingRow) -> str | None:
         return f"block strategy {row.block_strategy!r} is not one of {', '.join(BlockStrategy)}"
     if row.on_lost not in OnLost._value2member_map_:
         return f"on_lost {row.on_lost!r} is not one of {', '.join(OnLost)}"
-    if row.route_strategy not in routing.NAMES:
+    if row.route_strategy not in routing.ROUTES:
         return f"route strategy {row.route_strategy!r} is not one of {', '.join(routing.ROUTES)}"
     return None
 
