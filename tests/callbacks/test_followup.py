@@ -38,7 +38,7 @@ def test_a_retry_is_the_same_trigger_with_one_retry_less() -> None:
             parent_log_id=8,
             shard_index=1,
             shard_total=5,
-        )  # fmt: skip
+        )
     ]
 
 
