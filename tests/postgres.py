@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import glob
 import os
 import pwd
@@ -15,11 +16,11 @@ from typing import Any, Self
 
 import psycopg
 
-from baton.leash import leashed
-
 from .waiting import until
 
 _DEBIAN_FOLDERS = "/usr/lib/postgresql/*/bin"
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None) if os.uname().sysname == "Linux" else None
 _USERS = ("postgres", "nobody")
 """PostgreSQL refuses to run as root; these may own the cluster then."""
 
@@ -66,7 +67,8 @@ class Cluster:
         assert made.returncode == 0, made.stderr
         with (folder / "log").open("wb") as log:
             server = subprocess.Popen(
-                leashed([program("postgres"), "-D", str(data), *_options(folder)], end_signal=signal.SIGQUIT),
+                [program("postgres"), "-D", str(data), *_options(folder)],
+                preexec_fn=_end_with_us,  # noqa: PLW1509 - one call into libc, no threads yet
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -101,6 +103,12 @@ class Cluster:
         self._server.send_signal(signal.SIGQUIT)  # at once, without writing anything
         self._server.wait(20)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _end_with_us() -> None:
+    """As `baton.leash`, but after the change of user, who may not even be able to start our Python."""
+    if _libc:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT, 0, 0, 0)
 
 
 def _options(folder: Path) -> list[str]:
