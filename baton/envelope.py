@@ -71,6 +71,8 @@ def _body(frame: bytes, expected: type[Any], key: bytes) -> dict[str, Any]:
             f"{expected.KIND} message has version {major}, this process reads up to "
             f"{MAJOR_VERSION}: upgrade it"
         )
+    if major != MAJOR_VERSION:
+        raise Malformed(f"{expected.KIND} message has version {major}, which never was")
     if kind != expected.KIND:
         raise Malformed(f"a {expected.KIND} message was expected, not {kind!r}")
     if not hmac.compare_digest(signature, _signature(key, kind, body)):

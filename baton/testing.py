@@ -18,6 +18,9 @@ from .handlers import registered
 from .vocabulary import HandleCode, Outcome
 
 
+_WHOLE = Shard(0, 1)
+
+
 @dataclass(frozen=True, slots=True)
 class Ran:
     """How a handler behaved."""
@@ -32,7 +35,7 @@ def run(
     function: Callable[..., Any],
     *,
     param: str = "",
-    shard: Shard = Shard(0, 1),
+    shard: Shard = _WHOLE,
     attempt: int = 1,
 ) -> Ran:
     """Run a function decorated with `@job`; raises `LookupError` for any other."""

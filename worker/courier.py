@@ -106,9 +106,7 @@ class Courier:
 
     def _exchange(self, batch: list[Run]) -> list[Claimed]:
         failpoint("settle.before")
-        settled = [
-            Settled(run.log_id, run.claimed.token, run.claimed.attempt, run.frame) for run in batch
-        ]
+        settled = [Settled(run.log_id, run.claimed.token, run.claimed.attempt, run.frame) for run in batch]
         try:
             with self.lease_lock:
                 free = 0 if self.is_draining else self._free() + len(batch)

@@ -4,6 +4,7 @@ Log rows keep XXL-JOB's columns and codes. `trigger_*` is written by the schedul
 `handle_*` and `outcome` by the callbacks, `alarm_status` by the background work. The CHECKs
 make half-states impossible: a row with a handle code has a handle time and an outcome.
 Indexes serve a named question each; partial ones stay small however long the history gets.
+Defaults are the database's own, so that a bulk statement names only what differs.
 """
 
 from __future__ import annotations
@@ -17,11 +18,20 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from .types import BigId, EpochMs
+
+FOLLOWED = "trigger_status = 1"
+"""Jobs whose schedule is followed."""
+PENDING = "trigger_code = 0 and handle_code = 0"
+"""Rows whose message is in no lane yet."""
+UNFINISHED = "outcome is null"
+UNSUCCESSFUL = "outcome is not null and outcome <> 'succeeded'"
+"""Conditions of partial indexes, said by statements in the very same words: only then do they serve."""
 
 
 class Base(DeclarativeBase):
@@ -42,6 +52,7 @@ class ExecutorGroup(Base):
     """The set of executors a job may run on."""
 
     __tablename__ = "executor_group"
+    __table_args__ = ({"sqlite_autoincrement": True},)  # an id is never given twice
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     app_name: Mapped[str] = mapped_column(String(64), unique=True)
@@ -62,39 +73,40 @@ class Job(Base):
         Index(
             "ix_job_due",
             "next_trigger_time",
-            sqlite_where=text("trigger_status = 1"),
-            postgresql_where=text("trigger_status = 1"),
+            sqlite_where=text(FOLLOWED),
+            postgresql_where=text(FOLLOWED),
         ),
         Index("ix_job_group_id", "group_id"),
+        {"sqlite_autoincrement": True},  # a new job must not inherit the lane of a deleted one
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     group_id: Mapped[int] = mapped_column(ForeignKey("executor_group.id"))
     name: Mapped[str] = mapped_column(String(128))
-    description: Mapped[str] = mapped_column(Text, default="")
-    author: Mapped[str] = mapped_column(String(64), default="")
+    description: Mapped[str] = mapped_column(Text, server_default="")
+    author: Mapped[str] = mapped_column(String(64), server_default="")
     schedule_type: Mapped[str] = mapped_column(String(16))
-    schedule_conf: Mapped[str] = mapped_column(String(256), default="")
+    schedule_conf: Mapped[str] = mapped_column(String(256), server_default="")
     """A cron expression, or the seconds of a fixed rate; empty for NONE."""
-    time_zone: Mapped[str] = mapped_column(String(64), default="UTC")
-    misfire_strategy: Mapped[str] = mapped_column(String(32), default="DO_NOTHING")
-    route_strategy: Mapped[str] = mapped_column(String(32), default="ANY")
-    block_strategy: Mapped[str] = mapped_column(String(32), default="SERIAL_EXECUTION")
-    glue_type: Mapped[str] = mapped_column(String(32), default="BEAN")
+    time_zone: Mapped[str] = mapped_column(String(64), server_default="UTC")
+    misfire_strategy: Mapped[str] = mapped_column(String(32), server_default="DO_NOTHING")
+    route_strategy: Mapped[str] = mapped_column(String(32), server_default="ANY")
+    block_strategy: Mapped[str] = mapped_column(String(32), server_default="SERIAL_EXECUTION")
+    glue_type: Mapped[str] = mapped_column(String(32), server_default="BEAN")
     executor_handler: Mapped[str] = mapped_column(String(128))
-    executor_param: Mapped[str] = mapped_column(Text, default="")
-    executor_timeout: Mapped[int] = mapped_column(default=0)
+    executor_param: Mapped[str] = mapped_column(Text, server_default="")
+    executor_timeout: Mapped[int] = mapped_column(server_default=text("0"))
     """Seconds; 0 is no limit."""
-    executor_fail_retry_count: Mapped[int] = mapped_column(default=0)
-    on_lost: Mapped[str] = mapped_column(String(8), default="FAIL")
-    retry_refused: Mapped[bool] = mapped_column(default=False)
+    executor_fail_retry_count: Mapped[int] = mapped_column(server_default=text("0"))
+    on_lost: Mapped[str] = mapped_column(String(8), server_default="FAIL")
+    retry_refused: Mapped[bool] = mapped_column(server_default=false())
     """XXL-JOB's way: discarded and covered runs count as failures and are retried."""
-    trigger_status: Mapped[int] = mapped_column(default=0)
-    last_trigger_time: Mapped[int] = mapped_column(EpochMs, default=0)
-    next_trigger_time: Mapped[int] = mapped_column(EpochMs, default=0)
-    stop_reason: Mapped[str] = mapped_column(Text, default="")
+    trigger_status: Mapped[int] = mapped_column(server_default=text("0"))
+    last_trigger_time: Mapped[int] = mapped_column(EpochMs, server_default=text("0"))
+    next_trigger_time: Mapped[int] = mapped_column(EpochMs, server_default=text("0"))
+    stop_reason: Mapped[str] = mapped_column(Text, server_default="")
     """Why the planner stopped this job by itself; empty when a person did."""
-    version: Mapped[int] = mapped_column(default=1)
+    version: Mapped[int] = mapped_column(server_default=text("1"))
     """Counts edits; an edit of an older version is refused instead of overwriting."""
     created_at: Mapped[int] = mapped_column(EpochMs)
     updated_at: Mapped[int] = mapped_column(EpochMs)
@@ -108,9 +120,7 @@ class JobLog(Base):
         # the one mechanism that makes planning, retrying, children and API calls exactly-once
         UniqueConstraint("job_id", "trigger_key", "shard_index"),
         CheckConstraint("trigger_code in (0, 200, 500)", name="trigger_code"),
-        CheckConstraint(
-            "(handle_code = 0) = (handle_time = 0)", name="handle_time_with_code"
-        ),
+        CheckConstraint("(handle_code = 0) = (handle_time = 0)", name="handle_time_with_code"),
         CheckConstraint(
             "(outcome is null) = (handle_code = 0 and trigger_code <> 500)", name="outcome_at_end"
         ),
@@ -118,22 +128,23 @@ class JobLog(Base):
         Index(
             "ix_job_log_pending",
             "id",
-            sqlite_where=text("trigger_code = 0 and handle_code = 0"),
-            postgresql_where=text("trigger_code = 0 and handle_code = 0"),
+            sqlite_where=text(PENDING),
+            postgresql_where=text(PENDING),
         ),
         # the sweeper and the page "Runs": what has not ended?
         Index(
             "ix_job_log_unfinished",
+            "group_id",
             "id",
-            sqlite_where=text("outcome is null"),
-            postgresql_where=text("outcome is null"),
+            sqlite_where=text(UNFINISHED),
+            postgresql_where=text(UNFINISHED),
         ),
         # the page "Runs": what went wrong?
         Index(
             "ix_job_log_unsuccessful",
             "id",
-            sqlite_where=text("outcome is not null and outcome <> 'succeeded'"),
-            postgresql_where=text("outcome is not null and outcome <> 'succeeded'"),
+            sqlite_where=text(UNSUCCESSFUL),
+            postgresql_where=text(UNSUCCESSFUL),
         ),
         Index("ix_job_log_job", "job_id", "id"),
         Index("ix_job_log_group", "group_id", "id"),
@@ -146,40 +157,42 @@ class JobLog(Base):
     job_id: Mapped[int] = mapped_column(BigId)
     trigger_key: Mapped[str] = mapped_column(String(128))
     """`cron:<planned ms>`, `manual:<uuid>`, `retry:<log id>`, …: see `store/triggers.py`."""
-    shard_index: Mapped[int] = mapped_column(default=0)
-    shard_total: Mapped[int] = mapped_column(default=1)
+    shard_index: Mapped[int] = mapped_column(server_default=text("0"))
+    shard_total: Mapped[int] = mapped_column(server_default=text("1"))
     trigger_type: Mapped[str] = mapped_column(String(16))
     fire_at: Mapped[int] = mapped_column(EpochMs)
     """The planned instant; `trigger_time` is when the row was made."""
     parent_log_id: Mapped[int | None] = mapped_column(BigId)
-    attempt: Mapped[int] = mapped_column(default=1)
+    attempt: Mapped[int] = mapped_column(server_default=text("1"))
 
-    executor_address: Mapped[str] = mapped_column(String(255), default="")
+    executor_address: Mapped[str] = mapped_column(String(255), server_default="")
     executor_handler: Mapped[str] = mapped_column(String(128))
-    executor_param: Mapped[str] = mapped_column(Text, default="")
-    executor_sharding_param: Mapped[str] = mapped_column(String(32), default="")
-    executor_fail_retry_count: Mapped[int] = mapped_column(default=0)
+    executor_param: Mapped[str] = mapped_column(Text, server_default="")
+    executor_sharding_param: Mapped[str] = mapped_column(String(32), server_default="")
+    executor_fail_retry_count: Mapped[int] = mapped_column(server_default=text("0"))
     """Retries left."""
-    executor_timeout: Mapped[int] = mapped_column(default=0)
-    block_strategy: Mapped[str] = mapped_column(String(32), default="SERIAL_EXECUTION")
-    on_lost: Mapped[str] = mapped_column(String(8), default="FAIL")
+    executor_timeout: Mapped[int] = mapped_column(server_default=text("0"))
+    block_strategy: Mapped[str] = mapped_column(String(32), server_default="SERIAL_EXECUTION")
+    on_lost: Mapped[str] = mapped_column(String(8), server_default="FAIL")
 
     trigger_time: Mapped[int] = mapped_column(EpochMs)
-    trigger_code: Mapped[int] = mapped_column(default=0)
+    trigger_code: Mapped[int] = mapped_column(server_default=text("0"))
     trigger_msg: Mapped[str | None] = mapped_column(Text)
-    """Structured text (JSON): the facts of the push; rendered by the dashboard."""
+    """Structured text (JSON): the facts of the push, or the `reason` why there was none."""
+    pushed_at: Mapped[int] = mapped_column(EpochMs, server_default=text("0"))
+    """When its message was in the lane, or was refused; 0 while pending."""
 
-    started_at: Mapped[int] = mapped_column(EpochMs, default=0)
+    started_at: Mapped[int] = mapped_column(EpochMs, server_default=text("0"))
     """When the handler began, by the executor's wall clock; 0 if it never did."""
-    handle_time: Mapped[int] = mapped_column(EpochMs, default=0)
-    handle_code: Mapped[int] = mapped_column(default=0)
+    handle_time: Mapped[int] = mapped_column(EpochMs, server_default=text("0"))
+    handle_code: Mapped[int] = mapped_column(server_default=text("0"))
     handle_msg: Mapped[str | None] = mapped_column(Text)
     outcome: Mapped[str | None] = mapped_column(String(16))
     result: Mapped[str | None] = mapped_column(Text)
     """What the handler returned, as JSON."""
-    token: Mapped[int] = mapped_column(BigId, default=0)
+    token: Mapped[int] = mapped_column(BigId, server_default=text("0"))
     """The fencing token of the lease whose result ended the row."""
-    alarm_status: Mapped[int] = mapped_column(default=0)
+    alarm_status: Mapped[int] = mapped_column(server_default=text("0"))
 
 
 class FailedCallback(Base):
@@ -190,7 +203,7 @@ class FailedCallback(Base):
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     app_name: Mapped[str] = mapped_column(String(64))
-    entry_id: Mapped[str] = mapped_column(String(32))
+    entry_id: Mapped[str] = mapped_column(String(48))
     """The stream entry it came in, and its field there."""
     field: Mapped[str] = mapped_column(String(64))
     log_id: Mapped[int | None] = mapped_column(BigId)
@@ -198,7 +211,7 @@ class FailedCallback(Base):
     payload: Mapped[bytes] = mapped_column(LargeBinary)
     first_seen: Mapped[int] = mapped_column(EpochMs)
     last_seen: Mapped[int] = mapped_column(EpochMs)
-    tries: Mapped[int] = mapped_column(default=1)
+    tries: Mapped[int] = mapped_column(server_default=text("1"))
 
 
 class User(Base):
@@ -232,7 +245,7 @@ class SignInLink(Base):
     secret_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     created_at: Mapped[int] = mapped_column(EpochMs)
     expires_at: Mapped[int] = mapped_column(EpochMs)
-    used_at: Mapped[int] = mapped_column(EpochMs, default=0)
+    used_at: Mapped[int] = mapped_column(EpochMs, server_default=text("0"))
 
 
 class AuditEvent(Base):
@@ -245,5 +258,5 @@ class AuditEvent(Base):
     user_name: Mapped[str] = mapped_column(String(64))
     action: Mapped[str] = mapped_column(String(64))
     subject: Mapped[str] = mapped_column(String(128))
-    facts: Mapped[str] = mapped_column(Text, default="")
+    facts: Mapped[str] = mapped_column(Text, server_default="")
     """JSON."""

@@ -63,7 +63,9 @@ async def in_a_loop() -> int:
 def stubborn(context: JobContext) -> None:
     """Ignore SIGTERM; have a child, and a grandchild that left group and session."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    grandchild = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {_STAY!r}], start_new_session=True)"
+    grandchild = (
+        f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {_STAY!r}], start_new_session=True)"
+    )
     subprocess.run([sys.executable, "-c", grandchild], check=True)
     subprocess.Popen([sys.executable, "-c", _STAY])
     with open(context.param, "w", encoding="utf-8") as file:

@@ -24,7 +24,13 @@ def test_a_run_succeeds_and_everything_it_says_is_in_its_log(world):
 
     assert (ending.outcome, ending.handle_code, ending.result) == ("succeeded", 200, '{"param": "7"}')
     log = world.log_of(log_id)
-    for said in ("job execute start, param: 7", "the param is 7", "printed", "from a subprocess", "job execute end"):
+    for said in (
+        "job execute start, param: 7",
+        "the param is 7",
+        "printed",
+        "from a subprocess",
+        "job execute end",
+    ):
         assert said in log
     assert "handlers_for_tests.py:" in log
 
@@ -160,10 +166,16 @@ def test_a_run_log_is_read_by_line_number(world, redis_url):
     blocking = connect_blocking(redis_url)
 
     def ask(number: int, line: int):
-        return ask_log(world.redis, blocking, KEY, GROUP, executor, LogRequest(number, DAY_MS, line), wait_s=5)
+        return ask_log(
+            world.redis, blocking, KEY, GROUP, executor, LogRequest(number, DAY_MS, line), wait_s=5
+        )
 
     whole, rest, missing = ask(log_id, 1), ask(log_id, 3), ask(999, 1)
     blocking.close()
     assert (whole.from_line, whole.to_line, whole.is_end) == (1, 5, True)
     assert rest.content == "".join(whole.content.splitlines(keepends=True)[2:])
-    assert (missing.content, missing.is_end, missing.message) == ("", True, "readLog fail, logFile not exists")
+    assert (missing.content, missing.is_end, missing.message) == (
+        "",
+        True,
+        "readLog fail, logFile not exists",
+    )

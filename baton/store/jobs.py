@@ -1,0 +1,308 @@
+"""Jobs: what shall run, and when.
+
+Two writers meet here: planners advance `next_trigger_time`, people edit everything else. So every
+statement writes only its own columns; planners move a job by compare-and-set on the time they
+read, and an edit names the version it was made from. The one place where an edit touches the next
+time is a changed schedule, in the same statement that changes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, bindparam, case, func, insert, or_, select, text, update
+from sqlalchemy import delete as delete_from
+
+from baton import schedule
+from baton.vocabulary import (
+    BlockStrategy,
+    GlueType,
+    MisfireStrategy,
+    OnLost,
+    RouteStrategy,
+    ScheduleType,
+    TriggerStatus,
+)
+
+from .bulk import among, update_many
+from .models import FOLLOWED, ExecutorGroup, Job, JobLog
+
+_JOB = Job.__table__
+
+
+@dataclass(frozen=True, slots=True)
+class DueJob:
+    """A job whose fire time has come: all that planning needs."""
+
+    id: int
+    group_id: int
+    next_trigger_time: int
+    schedule_type: str
+    schedule_conf: str
+    time_zone: str
+    misfire_strategy: str
+    executor_handler: str
+    executor_param: str
+    executor_fail_retry_count: int
+    executor_timeout: int
+    block_strategy: str
+    on_lost: str
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """Moves one job from the fire time it was read with to its next one."""
+
+    job_id: int
+    expected_next_ms: int
+    next_ms: int
+    last_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobDraft:
+    """What a person decides about a job. Whether its schedule is followed is not part of it."""
+
+    group_id: int
+    name: str
+    executor_handler: str
+    description: str = ""
+    author: str = ""
+    schedule_type: str = ScheduleType.NONE
+    schedule_conf: str = ""
+    time_zone: str = "UTC"
+    misfire_strategy: str = MisfireStrategy.DO_NOTHING
+    route_strategy: str = RouteStrategy.ANY
+    block_strategy: str = BlockStrategy.SERIAL_EXECUTION
+    glue_type: str = GlueType.BEAN
+    executor_param: str = ""
+    executor_timeout: int = 0
+    executor_fail_retry_count: int = 0
+    on_lost: str = OnLost.FAIL
+    retry_refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """Everything about one job."""
+
+    id: int
+    group_id: int
+    app_name: str
+    name: str
+    description: str
+    author: str
+    schedule_type: str
+    schedule_conf: str
+    time_zone: str
+    misfire_strategy: str
+    route_strategy: str
+    block_strategy: str
+    glue_type: str
+    executor_handler: str
+    executor_param: str
+    executor_timeout: int
+    executor_fail_retry_count: int
+    on_lost: str
+    retry_refused: bool
+    trigger_status: int
+    last_trigger_time: int
+    next_trigger_time: int
+    stop_reason: str
+    version: int
+    created_at: int
+    updated_at: int
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its schedule is followed."""
+        return self.trigger_status == TriggerStatus.RUNNING
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs a list shows; None and the empty string leave a question open."""
+
+    group_id: int | None = None
+    trigger_status: int | None = None
+    text: str = ""
+    """Part of the name, the handler or the description."""
+
+
+# the planner
+
+
+_IS_FOLLOWED = text(FOLLOWED)
+
+_DUE = (
+    select(*(_JOB.c[field.name] for field in fields(DueJob)))
+    .where(_IS_FOLLOWED, Job.next_trigger_time <= bindparam("now_ms"))
+    .order_by(Job.next_trigger_time)
+    .limit(bindparam("limit"))
+    .with_for_update(skip_locked=True)
+)
+_STANDING = (
+    select(Job.id, Job.next_trigger_time)
+    .where(_IS_FOLLOWED, among(Job.id))
+    .order_by(Job.id)
+    .with_for_update()
+)
+_ADVANCE = update_many(
+    _JOB,
+    ("id", "next_trigger_time", "last_trigger_time"),
+    assign="next_trigger_time = :next_trigger_time, last_trigger_time = :last_trigger_time",
+    where="id = :id",
+)
+_NEXT_DUE = select(func.min(Job.next_trigger_time)).where(_IS_FOLLOWED)
+
+
+def due(connection: Connection, now_ms: int, limit: int) -> list[DueJob]:
+    """Jobs whose next time has come, the most overdue first; on PostgreSQL locked, and none twice."""
+    found = connection.execute(_DUE, {"now_ms": now_ms, "limit": limit})
+    return [DueJob(*row) for row in found]
+
+
+def advance(connection: Connection, moves: Sequence[Advance]) -> set[int]:
+    """Move jobs that still stand where they were read; answers the ids of those that did.
+
+    The others were advanced by another planner, edited, stopped or deleted meanwhile.
+    """
+    if not moves:
+        return set()
+    rows = connection.execute(_STANDING, {"ids": [move.job_id for move in moves]})
+    standing = {row.id: row.next_trigger_time for row in rows}
+    moved = [move for move in moves if standing.get(move.job_id) == move.expected_next_ms]
+    _ADVANCE.execute(connection, [(move.job_id, move.next_ms, move.last_ms) for move in moved])
+    return {move.job_id for move in moved}
+
+
+def stop_job(connection: Connection, job_id: int, expected_next_ms: int, reason: str) -> bool:
+    """Stop a job whose schedule ends or cannot be read; False if somebody changed it meanwhile."""
+    statement = (
+        update(Job)
+        .where(Job.id == job_id, _IS_FOLLOWED, Job.next_trigger_time == expected_next_ms)
+        .values(trigger_status=TriggerStatus.STOPPED.value, next_trigger_time=0, stop_reason=reason)
+    )
+    return connection.execute(statement).rowcount == 1
+
+
+def next_due_ms(connection: Connection) -> int | None:
+    """When the next job is due; None while no schedule is followed."""
+    return connection.execute(_NEXT_DUE).scalar_one()
+
+
+# people
+
+
+_VIEW = select(
+    *(ExecutorGroup.app_name if field.name == "app_name" else _JOB.c[field.name] for field in fields(JobView))
+).join(ExecutorGroup, ExecutorGroup.id == Job.group_id)
+
+
+def create(connection: Connection, draft: JobDraft, now_ms: int) -> int:
+    """Insert a stopped job; answers its id."""
+    values = {**_plain(draft), "created_at": now_ms, "updated_at": now_ms}
+    job_id: int = connection.execute(insert(Job).values(values)).inserted_primary_key[0]
+    return job_id
+
+
+_SCHEDULE = ("schedule_type", "schedule_conf", "time_zone")
+
+
+def edit(connection: Connection, job_id: int, version: int, draft: JobDraft, now_ms: int) -> bool:
+    """Change a job that is still of this version; False if somebody edited or deleted it meanwhile.
+
+    A followed schedule that changes is followed anew from now on; one that names no further time
+    stops the job. Raises `ScheduleError` if the new schedule cannot be read.
+    """
+    next_ms = schedule.next_fire(draft.schedule_type, draft.schedule_conf, draft.time_zone, now_ms)
+    is_rescheduled = and_(_IS_FOLLOWED, or_(*(_JOB.c[name] != getattr(draft, name) for name in _SCHEDULE)))
+    is_over = TriggerStatus.STOPPED if next_ms is None else TriggerStatus.RUNNING
+    statement = (
+        update(Job)
+        .where(Job.id == job_id, Job.version == version)
+        .values(
+            **_plain(draft),
+            next_trigger_time=case((is_rescheduled, next_ms or 0), else_=Job.next_trigger_time),
+            trigger_status=case((is_rescheduled, is_over.value), else_=Job.trigger_status),
+            version=Job.version + 1,
+            updated_at=now_ms,
+        )
+    )
+    return connection.execute(statement).rowcount == 1
+
+
+def start(connection: Connection, job_id: int, next_ms: int, now_ms: int) -> bool:
+    """Follow the schedule from `next_ms` on; False if it is followed already, or the job is gone."""
+    statement = (
+        update(Job)
+        .where(Job.id == job_id, Job.trigger_status == TriggerStatus.STOPPED.value)
+        .values(
+            trigger_status=TriggerStatus.RUNNING.value,
+            next_trigger_time=next_ms,
+            stop_reason="",
+            updated_at=now_ms,
+        )
+    )
+    return connection.execute(statement).rowcount == 1
+
+
+def stop(connection: Connection, job_id: int, now_ms: int) -> bool:
+    """Follow the schedule no longer; False if it was not followed, or the job is gone."""
+    statement = (
+        update(Job)
+        .where(Job.id == job_id, _IS_FOLLOWED)
+        .values(
+            trigger_status=TriggerStatus.STOPPED.value, next_trigger_time=0, stop_reason="", updated_at=now_ms
+        )
+    )
+    return connection.execute(statement).rowcount == 1
+
+
+def delete(connection: Connection, job_id: int) -> bool:
+    """Delete a job and its rows; False if it is gone. Results still to come find no row then."""
+    # the job first: a planner that holds it commits its rows before they are looked for
+    if connection.execute(delete_from(Job).where(Job.id == job_id)).rowcount == 0:
+        return False
+    rows = select(JobLog.id).where(JobLog.job_id == job_id).order_by(JobLog.id).with_for_update()
+    connection.execute(delete_from(JobLog).where(JobLog.id.in_(rows)))
+    return True
+
+
+def get(connection: Connection, job_id: int) -> JobView | None:
+    """One job, or None."""
+    row = connection.execute(_VIEW.where(Job.id == job_id)).one_or_none()
+    return JobView(*row) if row else None
+
+
+def list_page(
+    connection: Connection, wanted: JobFilter, before_id: int | None = None, limit: int = 50
+) -> list[JobView]:
+    """The newest jobs that fit, older than `before_id`."""
+    statement = _fitting(_VIEW, wanted).order_by(Job.id.desc()).limit(limit)
+    if before_id is not None:
+        statement = statement.where(Job.id < before_id)
+    return [JobView(*row) for row in connection.execute(statement)]
+
+
+def count(connection: Connection, wanted: JobFilter) -> int:
+    """How many jobs fit."""
+    return connection.execute(_fitting(select(func.count()).select_from(Job), wanted)).scalar_one()
+
+
+def _fitting(statement: Select[Any], wanted: JobFilter) -> Select[Any]:
+    if wanted.group_id is not None:
+        statement = statement.where(Job.group_id == wanted.group_id)
+    if wanted.trigger_status is not None:
+        statement = statement.where(Job.trigger_status == wanted.trigger_status)
+    if wanted.text:
+        places = (Job.name, Job.executor_handler, Job.description)
+        statement = statement.where(or_(*(place.icontains(wanted.text, autoescape=True) for place in places)))
+    return statement
+
+
+def _plain(draft: JobDraft) -> dict[str, Any]:
+    """The columns of a draft; enum members become the plain strings they stand for."""
+    return {name: str(value) if isinstance(value, str) else value for name, value in asdict(draft).items()}

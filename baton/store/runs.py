@@ -1,0 +1,503 @@
+"""Runs: what becomes of log rows after `triggers.plan` inserted them.
+
+`trigger_*` columns are written by the pusher, `handle_*` and `outcome` by the callbacks; whoever
+comes second finds a column that is not his and leaves it alone. A row ends once. The exception:
+one closed as lost is corrected by its executor's own word, until a retry of it exists.
+
+Several consumers and pushers write at once. On PostgreSQL each batch first locks its rows in the
+order of their ids, so that two batches wait for each other in one direction only. What another
+transaction may have inserted meanwhile (a retry) is looked for in a statement of its own after
+that: the statement that waited still sees the table as it was before the wait.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    String,
+    and_,
+    bindparam,
+    case,
+    cast,
+    false,
+    func,
+    literal,
+    null,
+    select,
+    text,
+    update,
+)
+from sqlalchemy import Row as SqlRow
+from sqlalchemy.orm import aliased
+
+from baton.vocabulary import Outcome, RunState, TriggerCode
+
+from .bulk import Row, among, update_many
+from .models import PENDING, UNFINISHED, UNSUCCESSFUL, ExecutorGroup, Job, JobLog
+
+_LOG = JobLog.__table__
+
+
+@dataclass(frozen=True, slots=True)
+class PendingRow:
+    """A row to be pushed: all that its message needs."""
+
+    log_id: int
+    job_id: int
+    app_name: str | None
+    """None: the job or its group was deleted; nobody can run this."""
+    trigger_type: str
+    fire_at_ms: int
+    trigger_time: int
+    executor_handler: str
+    executor_param: str
+    executor_fail_retry_count: int
+    executor_timeout: int
+    block_strategy: str
+    on_lost: str
+    attempt: int
+    shard_index: int
+    shard_total: int
+    route_strategy: str
+    glue_type: str
+
+
+UnfinishedRow = PendingRow
+"""A row that was pushed and has not ended: it may have to be pushed again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A row whose message is in its lane, and the facts of the push."""
+
+    log_id: int
+    trigger_msg: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnding:
+    """How one run ended."""
+
+    log_id: int
+    outcome: str
+    handle_code: int
+    handle_msg: str
+    handle_time_ms: int
+    started_ms: int
+    executor_address: str
+    attempt: int
+    token: int
+    """Of the lease under which an executor speaks for the run; 0 where a script ended it."""
+    result: str
+    trigger_code: int
+    """REFUSED for a run that reached no lane: `handle_msg` is the reason then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A row that was ended just now: all that what follows needs."""
+
+    log_id: int
+    job_id: int
+    group_id: int
+    outcome: str
+    fire_at_ms: int
+    executor_handler: str
+    executor_param: str
+    executor_fail_retry_count: int
+    executor_timeout: int
+    block_strategy: str
+    on_lost: str
+    attempt: int
+    shard_index: int
+    shard_total: int
+    retry_refused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RowState:
+    """How far a row has come."""
+
+    log_id: int
+    trigger_code: int
+    outcome: str | None
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """Everything about one run."""
+
+    log_id: int
+    job_id: int
+    group_id: int
+    app_name: str | None
+    """None: the group was deleted."""
+    job_name: str | None
+    """None: the job was deleted."""
+    trigger_key: str
+    trigger_type: str
+    fire_at: int
+    trigger_time: int
+    trigger_code: int
+    trigger_msg: str | None
+    pushed_at: int
+    parent_log_id: int | None
+    attempt: int
+    shard_index: int
+    shard_total: int
+    executor_address: str
+    executor_handler: str
+    executor_param: str
+    executor_fail_retry_count: int
+    executor_timeout: int
+    block_strategy: str
+    on_lost: str
+    started_at: int
+    handle_time: int
+    handle_code: int
+    handle_msg: str | None
+    outcome: str | None
+    result: str | None
+    token: int
+    alarm_status: int
+
+    @property
+    def state(self) -> Outcome | RunState:
+        """Its outcome, or how far it has come. Whether a queued run is running, only Redis knows."""
+        if self.outcome is not None:
+            return Outcome(self.outcome)
+        return RunState.PENDING if self.trigger_code == TriggerCode.PENDING else RunState.QUEUED
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which runs a list shows; None leaves a question open."""
+
+    group_id: int | None = None
+    job_id: int | None = None
+    state: Outcome | RunState | None = None
+    """QUEUED and RUNNING are one question here: rows do not know who holds a lease."""
+    from_ms: int | None = None
+    to_ms: int | None = None
+    """Trigger times from `from_ms` on, before `to_ms`."""
+
+
+# the pusher
+
+
+def _to_push() -> Select[Any]:
+    special = {
+        "log_id": JobLog.id,
+        # a job that is gone cannot say how its runs reach an executor
+        "app_name": case((Job.id.is_not(null()), ExecutorGroup.app_name)),
+        "fire_at_ms": JobLog.fire_at,
+        "route_strategy": func.coalesce(Job.route_strategy, ""),
+        "glue_type": func.coalesce(Job.glue_type, ""),
+    }
+    return (
+        select(*(special.get(field.name, _LOG.c.get(field.name)) for field in fields(PendingRow)))
+        .select_from(JobLog)
+        .outerjoin(Job, Job.id == JobLog.job_id)
+        .outerjoin(ExecutorGroup, ExecutorGroup.id == JobLog.group_id)
+        .where(JobLog.id > bindparam("after_id"))
+        .order_by(JobLog.id)
+        .limit(bindparam("limit"))
+    )
+
+
+_PENDING = _to_push().where(text(PENDING))
+_UNFINISHED = _to_push().where(
+    text(UNFINISHED),
+    JobLog.trigger_code == TriggerCode.QUEUED.value,
+    JobLog.group_id
+    == select(ExecutorGroup.id).where(ExecutorGroup.app_name == bindparam("app_name")).scalar_subquery(),
+    JobLog.trigger_time <= bindparam("older_than_ms"),
+)
+_LOCK = select(JobLog.id).where(among(JobLog.id)).order_by(JobLog.id).with_for_update()
+# A run may be over before its push is marked: it keeps the facts of the push all the same.
+_MARK_PUSHED = update_many(
+    _LOG,
+    ("id", "trigger_msg", "pushed_at"),
+    assign="trigger_code = 200, trigger_msg = :trigger_msg, pushed_at = :pushed_at",
+    where="id = :id and trigger_msg is null and trigger_code <> 500",
+)
+_MARK_REFUSED = update_many(
+    _LOG,
+    ("id", "trigger_msg", "pushed_at"),
+    assign="trigger_code = 500, trigger_msg = :trigger_msg, pushed_at = :pushed_at, outcome = 'refused'",
+    where="id = :id and trigger_code = 0 and outcome is null",
+)
+
+
+def pending(connection: Connection, limit: int, after_id: int = 0) -> list[PendingRow]:
+    """Rows to be pushed, in the order of their ids."""
+    found = connection.execute(_PENDING, {"after_id": after_id, "limit": limit})
+    return [PendingRow(*row) for row in found]
+
+
+def mark_pushed(connection: Connection, marks: Sequence[Mark], now_ms: int) -> None:
+    """Record that messages are in their lanes. Rows that were marked before, or refused, stay as they are."""
+    _lock(connection, [mark.log_id for mark in marks])
+    _MARK_PUSHED.execute(connection, [(mark.log_id, mark.trigger_msg, now_ms) for mark in marks])
+
+
+def mark_refused(connection: Connection, reasons: Mapping[int, str], now_ms: int) -> None:
+    """End pending rows that can never be pushed, by log id, each with its reason."""
+    _lock(connection, reasons)
+    rows = [(log_id, refusal(reason), now_ms) for log_id, reason in reasons.items()]
+    _MARK_REFUSED.execute(connection, rows)
+
+
+def refusal(reason: str) -> str:
+    """`trigger_msg` of a run that reached no lane."""
+    return json.dumps({"reason": reason}, ensure_ascii=False)
+
+
+def _lock(connection: Connection, log_ids: Iterable[int]) -> None:
+    ids = list(log_ids)
+    if ids and connection.dialect.name == "postgresql":
+        connection.execute(_LOCK, {"ids": ids})
+
+
+# the callbacks
+
+
+_STANDING = (
+    select(
+        JobLog.id,
+        JobLog.job_id,
+        JobLog.group_id,
+        JobLog.outcome,
+        JobLog.handle_msg,
+        JobLog.fire_at,
+        JobLog.executor_handler,
+        JobLog.executor_param,
+        JobLog.executor_fail_retry_count,
+        JobLog.executor_timeout,
+        JobLog.block_strategy,
+        JobLog.on_lost,
+        JobLog.attempt,
+        JobLog.shard_index,
+        JobLog.shard_total,
+        func.coalesce(Job.retry_refused, false()).label("retry_refused"),
+    )
+    .outerjoin(Job, Job.id == JobLog.job_id)
+    .where(among(JobLog.id))
+    .order_by(JobLog.id)
+    .with_for_update(of=_LOG)
+)
+_retry = aliased(JobLog)
+_RETRIED = (
+    select(JobLog.id)
+    .join(
+        _retry,
+        and_(
+            _retry.job_id == JobLog.job_id,
+            _retry.trigger_key == literal("retry:", String) + cast(JobLog.id, String),
+        ),
+    )
+    .where(among(JobLog.id))
+)
+_FINISH = update_many(
+    _LOG,
+    (
+        "id",
+        "outcome",
+        "trigger_code",
+        "trigger_msg",
+        "handle_code",
+        "handle_msg",
+        "handle_time",
+        "started_at",
+        "executor_address",
+        "attempt",
+        "token",
+        "result",
+    ),
+    assign=(
+        "outcome = :outcome, trigger_code = :trigger_code, "
+        "trigger_msg = coalesce(:trigger_msg, trigger_msg), "
+        "handle_code = :handle_code, handle_msg = :handle_msg, handle_time = :handle_time, "
+        "started_at = :started_at, executor_address = :executor_address, attempt = :attempt, "
+        "token = :token, result = :result"
+    ),
+    where="id = :id and (outcome is null or outcome = 'lost')",
+)
+
+
+def finish(connection: Connection, endings: Sequence[RunEnding]) -> list[Finished]:
+    """End these rows; answers those that this call ended or corrected, in the order of `endings`.
+
+    The others have ended before (the first word on a row counts, also within `endings`), or there
+    is no such row: `states` tells them apart.
+    """
+    if not endings:
+        return []
+    rows = connection.execute(_STANDING, {"ids": [ending.log_id for ending in endings]})
+    standing = {row.id: row for row in rows}
+    retried = _retried(connection, standing.values())
+    ended: list[Finished] = []
+    values: list[Row] = []
+    for ending in endings:
+        row = standing.get(ending.log_id)
+        if row is None or not _may_end(row, ending, retried):
+            continue
+        del standing[ending.log_id]
+        ended.append(_finished(row, ending))
+        values.append(_ended_row(row, ending))
+    _FINISH.execute(connection, values)
+    return ended
+
+
+def states(connection: Connection, log_ids: Sequence[int]) -> dict[int, RowState]:
+    """How far these rows have come; a log id without a row is left out."""
+    if not log_ids:
+        return {}
+    return {row.id: RowState(*row) for row in connection.execute(_STATES, {"ids": log_ids})}
+
+
+def raise_attempt(connection: Connection, log_id: int, attempt: int, reason: str) -> bool:
+    """Record that an unfinished run was started again, and why; False if that is no news."""
+    statement = (
+        update(JobLog)
+        .where(JobLog.id == log_id, JobLog.attempt < attempt, text(UNFINISHED))
+        .values(
+            attempt=attempt,
+            handle_msg=case(
+                (func.coalesce(JobLog.handle_msg, "") == "", reason),
+                else_=JobLog.handle_msg + literal("\n" + reason, String),
+            ),
+        )
+    )
+    return connection.execute(statement).rowcount == 1
+
+
+_STATES = select(JobLog.id, JobLog.trigger_code, JobLog.outcome, JobLog.attempt).where(among(JobLog.id))
+
+
+def _retried(connection: Connection, rows: Iterable[SqlRow[Any]]) -> set[int]:
+    """Which of the rows closed as lost have a retry: those are past correcting."""
+    lost = [row.id for row in rows if row.outcome == Outcome.LOST]
+    return set(connection.execute(_RETRIED, {"ids": lost}).scalars()) if lost else set()
+
+
+def _may_end(row: SqlRow[Any], ending: RunEnding, retried: set[int]) -> bool:
+    if row.outcome is None:
+        return True
+    is_executors_own_word = ending.token > 0 and ending.outcome != Outcome.LOST
+    return row.outcome == Outcome.LOST and is_executors_own_word and row.id not in retried
+
+
+def _ended_row(row: SqlRow[Any], ending: RunEnding) -> Row:
+    is_refused = ending.trigger_code == TriggerCode.REFUSED
+    return (
+        ending.log_id,
+        str(ending.outcome),
+        int(ending.trigger_code),
+        refusal(ending.handle_msg) if is_refused else None,
+        int(ending.handle_code),
+        row.handle_msg if is_refused else _joined(row.handle_msg, ending.handle_msg),
+        ending.handle_time_ms,
+        ending.started_ms,
+        ending.executor_address,
+        max(row.attempt, ending.attempt),
+        ending.token,
+        ending.result or None,
+    )
+
+
+def _joined(before: str | None, said: str) -> str:
+    """What an ended or repeated attempt left as evidence, then the new message."""
+    return f"{before}\n{said}" if before else said
+
+
+def _finished(row: SqlRow[Any], ending: RunEnding) -> Finished:
+    return Finished(
+        log_id=row.id,
+        job_id=row.job_id,
+        group_id=row.group_id,
+        outcome=str(ending.outcome),
+        fire_at_ms=row.fire_at,
+        executor_handler=row.executor_handler,
+        executor_param=row.executor_param,
+        executor_fail_retry_count=row.executor_fail_retry_count,
+        executor_timeout=row.executor_timeout,
+        block_strategy=row.block_strategy,
+        on_lost=row.on_lost,
+        attempt=max(row.attempt, ending.attempt),
+        shard_index=row.shard_index,
+        shard_total=row.shard_total,
+        retry_refused=bool(row.retry_refused),
+    )
+
+
+# the sweeper
+
+
+def unfinished(
+    connection: Connection, app_name: str, after_id: int, limit: int, older_than_ms: int
+) -> list[UnfinishedRow]:
+    """Pushed rows of a group that have not ended, triggered at `older_than_ms` or before, by id."""
+    wanted = {"app_name": app_name, "after_id": after_id, "limit": limit, "older_than_ms": older_than_ms}
+    return [UnfinishedRow(*row) for row in connection.execute(_UNFINISHED, wanted)]
+
+
+# the page "Runs"
+
+
+def _view() -> Select[Any]:
+    special = {"log_id": JobLog.id, "job_name": Job.name, "app_name": ExecutorGroup.app_name}
+    return (
+        select(*(special.get(field.name, _LOG.c.get(field.name)) for field in fields(RunView)))
+        .select_from(JobLog)
+        .outerjoin(Job, Job.id == JobLog.job_id)
+        .outerjoin(ExecutorGroup, ExecutorGroup.id == JobLog.group_id)
+    )
+
+
+_VIEW = _view()
+
+
+def get(connection: Connection, log_id: int) -> RunView | None:
+    """One run, or None."""
+    row = connection.execute(_VIEW.where(JobLog.id == log_id)).one_or_none()
+    return RunView(*row) if row else None
+
+
+def list_page(
+    connection: Connection, wanted: RunFilter, before_id: int | None = None, limit: int = 50
+) -> list[RunView]:
+    """The newest runs that fit, older than `before_id`."""
+    statement = _VIEW.where(*_conditions(wanted)).order_by(JobLog.id.desc()).limit(limit)
+    if before_id is not None:
+        statement = statement.where(JobLog.id < before_id)
+    return [RunView(*row) for row in connection.execute(statement)]
+
+
+def _conditions(wanted: RunFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool] | None] = [
+        JobLog.group_id == wanted.group_id if wanted.group_id is not None else None,
+        JobLog.job_id == wanted.job_id if wanted.job_id is not None else None,
+        _in_state(wanted.state) if wanted.state is not None else None,
+        JobLog.trigger_time >= wanted.from_ms if wanted.from_ms is not None else None,
+        JobLog.trigger_time < wanted.to_ms if wanted.to_ms is not None else None,
+    ]
+    return [condition for condition in conditions if condition is not None]
+
+
+def _in_state(state: Outcome | RunState) -> ColumnElement[bool]:
+    if state == RunState.PENDING:
+        return text(PENDING)
+    if isinstance(state, RunState):
+        return and_(text(UNFINISHED), JobLog.trigger_code == TriggerCode.QUEUED.value)
+    if state == Outcome.SUCCEEDED:
+        return JobLog.outcome == state.value
+    return and_(text(UNSUCCESSFUL), JobLog.outcome == state.value)
