@@ -30,6 +30,9 @@ KeyOf = Callable[[str], bytes]
 UNKNOWN_ROW = "log item not found."
 """XXL-JOB's words for a result without a row: it was deleted, or never ours."""
 
+LARGEST_LOG_ID = 2**63 - 1
+"""What the databases can hold: a larger number in a field must not keep its item from being put aside."""
+
 _ENDINGS_BY_SCRIPT: dict[Ending, Outcome] = {
     Ending.DISCARDED: Outcome.DISCARDED,
     Ending.COVERED: Outcome.COVERED,
@@ -118,7 +121,8 @@ def read_entries(entries: Sequence[ResultEntry], key_of: KeyOf, now_ms: int) -> 
 
 def rejected(entry: ResultEntry, item: ResultItem, reason: str) -> Rejected:
     """`item`, put aside for `reason`."""
-    return Rejected(entry.app_name, entry.entry_id, item.field, item.log_id, item.payload, reason)
+    log_id = item.log_id if 0 < item.log_id <= LARGEST_LOG_ID else None
+    return Rejected(entry.app_name, entry.entry_id, item.field, log_id, item.payload, reason)
 
 
 def _read_item(reading: Reading, entry: ResultEntry, item: ResultItem, key: bytes, now_ms: int) -> None:

@@ -207,6 +207,23 @@ def test_a_result_the_database_refuses_is_put_aside_alone(world: World) -> None:
     assert left_in_stream(world) == 0
 
 
+@pytest.mark.parametrize("number", [2**63, 10**30, 0, -5])
+@pytest.mark.parametrize("is_signed", [False, True])
+def test_a_log_id_no_database_can_hold_does_not_stop_the_stream(
+    world: World, number: int, *, is_signed: bool
+) -> None:
+    [log_id] = settled_runs(world)
+    frame = callback(number) if is_signed and number < 2**64 else b"\x00"
+    append(world, {f"settled:{number}": frame})
+
+    a_consumer(world).step()
+
+    assert world.log(log_id)["outcome"] == "succeeded"
+    [kept] = world.failed_callbacks()
+    assert (kept["log_id"], kept["field"]) == (None, f"settled:{number}")
+    assert left_in_stream(world) == 0
+
+
 def test_a_poisoned_batch_loses_none_of_its_bad_fields(world: World) -> None:
     [log_id] = settled_runs(world)
     poisoned = world.row(world.logs()[0]["job_id"], trigger_code=200)

@@ -78,26 +78,27 @@ def test_what_is_not_due_is_not_planned(world: World, fields: dict[str, Any]) ->
     assert world.logs(job) == []
 
 
-def test_missed_fire_times_are_left_out_by_default(world: World) -> None:
-    missed_since = world.clock.wall_ms - 65_000
-    job = world.job(world.group(), next_trigger_time=missed_since)
+def test_fire_times_met_too_late_are_left_out_by_default(world: World) -> None:
+    now = world.clock.wall_ms
+    job = world.job(world.group(), next_trigger_time=now - 63_000)
+    before = telemetry.count("plan.misfire")
 
     plan(world)
 
-    fired = [row["fire_at"] for row in world.logs(job)]
-    assert fired == [missed_since + 60_000] or fired == []
-    assert world.look(Job, job)["next_trigger_time"] > world.clock.wall_ms
+    assert [row["fire_at"] for row in world.logs(job)] == [now - 3_000]
+    assert world.look(Job, job)["next_trigger_time"] == now + 7_000
+    assert telemetry.count("plan.misfire") == before + 1
 
 
 def test_missed_fire_times_are_made_up_for_once_where_the_job_says_so(world: World) -> None:
-    job = world.job(
-        world.group(), next_trigger_time=world.clock.wall_ms - 67_000, misfire_strategy="FIRE_ONCE_NOW"
-    )
+    now = world.clock.wall_ms
+    job = world.job(world.group(), next_trigger_time=now - 67_000, misfire_strategy="FIRE_ONCE_NOW")
 
     plan(world)
 
-    assert [row["trigger_type"] for row in world.logs(job)].count("MISFIRE") == 1
-    assert world.look(Job, job)["next_trigger_time"] > world.clock.wall_ms
+    [row] = world.logs(job)
+    assert_fields(row, trigger_type="MISFIRE", trigger_key=f"misfire:{now - 67_000}", fire_at=now - 67_000)
+    assert_fields(world.look(Job, job), last_trigger_time=now - 67_000, next_trigger_time=now + 3_000)
 
 
 @pytest.mark.parametrize(
