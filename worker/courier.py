@@ -105,7 +105,8 @@ class Courier:
         return 0 if self.is_draining else self._slots - len(self._runs.all())
 
     def _exchange(self, batch: list[Run]) -> list[Claimed]:
-        failpoint("settle.before")
+        if batch:
+            failpoint("settle.before")
         settled = [Settled(run.log_id, run.claimed.token, run.claimed.attempt, run.frame) for run in batch]
         try:
             with self.lease_lock:
@@ -119,7 +120,8 @@ class Courier:
                 self._spool.sync()
             raise
         # Redis has these endings, the spool does not know yet: a crash here settles them once more
-        failpoint("settle.done")
+        if batch:
+            failpoint("settle.done")
         for run in batch:
             self._spool.accepted(run.segment)
         if claimed:

@@ -148,7 +148,7 @@ def test_kill_9_of_the_executor_leaves_no_child(world, alive_with):
 
 
 def test_an_ending_in_the_journal_is_delivered_by_the_next_executor(world):
-    doomed = world.start(BATON_FAILPOINTS="settle.before=kill@2")
+    doomed = world.start(BATON_FAILPOINTS="settle.before=kill")
     log_id = world.push("succeed")
     until(lambda: not doomed.is_running, 15, "the executor to die before it settled")
 
