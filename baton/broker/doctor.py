@@ -19,7 +19,7 @@ from ..errors import BrokerError
 OLDEST_VERSION = (6, 2)
 LARGEST_CLOCK_SKEW_MS = 2000
 
-_FIRST_SAFE_VERSIONS = {
+_FIRST_SAFE_VERSIONS: dict[str, dict[tuple[int, ...], tuple[int, ...]]] = {
     # the releases that closed remote code execution through scripts (CVE-2025-49844)
     "redis": {
         (6, 2): (6, 2, 20),
@@ -46,8 +46,8 @@ def examine(redis: Redis, *, now_ms: int) -> list[Finding]:
     `now_ms` is this machine's wall clock, read just before the call.
     """
     try:
-        info = cast(dict[str, Any], redis.info())
-        seconds, micros = cast(tuple[int, int], redis.time())
+        info = redis.info()
+        seconds, micros = redis.time()
         user = _user(redis)
     except RedisError as problem:
         raise BrokerError(f"Redis does not answer: {problem}. Check REDIS_URL, and that it runs.") from None
@@ -70,7 +70,7 @@ def check(redis: Redis, *, now_ms: int, production: bool) -> list[str]:
     A server that is too old is refused everywhere: the scripts do not work there.
     """
     findings = examine(redis, now_ms=now_ms)
-    info = cast(dict[str, Any], redis.info("server"))
+    info = redis.info("server")
     too_old = _version(info) < OLDEST_VERSION
     serious = [finding.text for finding in findings if finding.serious]
     if serious and (production or too_old):

@@ -31,7 +31,8 @@ def test_every_make_target_a_document_names_exists(path):
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_every_command_a_document_names_exists(path):
-    named = re.findall(r"(?:^|[`\s/])(?:baton|python -m cli) ([a-z]+)\b", code_in(path), re.MULTILINE)
+    command = r"(?:^|[`\s/])(?<!from )(?:baton|python -m cli) ([a-z]+)\b"
+    named = re.findall(command, code_in(path), re.MULTILINE)
 
     assert set(named) <= set(COMMANDS)
 

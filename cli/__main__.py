@@ -1,0 +1,67 @@
+"""`baton <command>`, the same as `python -m cli <command>`.
+
+Commands are imported when they are called, so that none pays for what another needs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import config
+from baton.errors import BatonError, SettingsError
+
+COMMANDS = {
+    "run": "start everything on this machine; sets up what is missing",
+    "worker": "start one more worker beside `baton run`",
+    "migrate": "bring the database to this version's tables",
+    "seed": "put the demo group and its jobs into the database, once",
+    "signin": "print a one-time link to sign in to the dashboard",
+    "check": "look at the settings and name every problem",
+    "doctor": "look at settings, Redis, database and handlers; exit code 0 when all is well",
+    "version": "print the version",
+}
+
+EXIT_PROBLEM = 1
+EXIT_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; answers the exit code."""
+    parser = _parser()
+    given, rest = parser.parse_known_args(arguments)
+    if given.command is None:
+        parser.print_help()
+        return 0
+    command = import_module(f"cli.{given.command}")
+    own = argparse.ArgumentParser(prog=f"baton {given.command}", description=COMMANDS[given.command])
+    command.add_arguments(own)
+    try:
+        return int(command.run(own.parse_args(rest)))
+    except SettingsError as error:
+        config.exit_with(error)
+    except BatonError as error:
+        print(f"baton: {error}", file=sys.stderr)
+        return EXIT_PROBLEM
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    width = max(map(len, COMMANDS))
+    listed = "\n".join(f"  {name:<{width}}  {meaning}" for name, meaning in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        prog="baton",
+        description="A job scheduler for Python teams.",
+        epilog=f"commands:\n{listed}\n\n`baton <command> --help` says more.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=False,
+    )
+    parser.add_argument("command", nargs="?", choices=COMMANDS, metavar="command", help=argparse.SUPPRESS)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,227 @@
+"""`baton run`: everything on this machine, with what is missing set up first.
+
+Without REDIS_URL it owns a redis-server, without DATABASE_URL it keeps a SQLite file; both live
+in the state folder with two generated secrets. Whatever this command starts ends with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import errno
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import config
+from baton.broker.client import connect
+from baton.broker.doctor import check
+from baton.broker.embedded import EmbeddedRedis
+from baton.clock import SYSTEM_CLOCK
+from baton.errors import InputError
+
+from . import migrate, seed, signin, state
+from .crew import Crew, commands_of
+
+_BEYOND_DRAIN_S = 5.0
+"""What a worker may need on top of draining and killing: the last results go to Redis."""
+_LOOK_FOR_CHANGES_EVERY_S = 1.0
+_TO_BE_STARTED = "unix:///to-be-started"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """`--no-reload` leaves workers alone when a handler file changes."""
+    parser.add_argument(
+        "--no-reload",
+        dest="reload",
+        action="store_false",
+        help="do not replace the worker when a file under handlers/ changes",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Set up, start everything, and stay until a signal."""
+    folder = state.prepare(os.environ)
+    environ = _environment(os.environ)
+    settings = config.load({"REDIS_URL": _TO_BE_STARTED, **environ})
+    _require_free_port(settings.host, settings.port)
+    with _redis(environ, folder) as redis:
+        settings = config.load(environ)
+        _look_at_redis(settings)
+        migrate.bring_up(settings)
+        seed.demo(settings)
+        crew = Crew(
+            commands_of(state.HOME / "Procfile"),
+            environ=environ,
+            home=state.HOME,
+            stop_within_s=settings.drain_grace_s + settings.kill_grace_s + _BEYOND_DRAIN_S,
+        )
+        crew.every_tick(_Greeting(crew, settings))
+        if redis:
+            crew.every_tick(_RedisKeeper(crew, redis))
+        if arguments.reload:
+            crew.every_tick(_Reloader(crew, state.HOME / "handlers"))
+        return crew.run(fatal_codes=[config.EXIT_CONFIG])
+
+
+def _environment(given: Mapping[str, str]) -> dict[str, str]:
+    """What the processes get: the given environment, the state folder's values, our own programs."""
+    environ = state.environment(given)
+    if not given.get("REDIS_URL"):
+        environ.pop("REDIS_URL", None)  # an earlier server's address
+    environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environ.get("PATH", os.defpath)])
+    environ["PYTHONUNBUFFERED"] = "1"
+    return environ
+
+
+def _require_free_port(host: str, port: int) -> None:
+    try:
+        _bind(host, port)
+    except OSError as problem:
+        if problem.errno == errno.EADDRINUSE:
+            free = _free_port(host, port)
+            raise InputError(
+                f"port {port} of {host} is in use, perhaps by another Baton: stop that, or choose "
+                f"another one, for example: PORT={free} make run"
+            ) from None
+        raise InputError(
+            f"the dashboard cannot listen on port {port} of {host} ({problem.strerror}): "
+            "set PORT to a number over 1023, and BATON_HOST to an address of this machine"
+        ) from None
+
+
+def _bind(host: str, port: int) -> int:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
+        return int(probe.getsockname()[1])
+
+
+def _free_port(host: str, after: int) -> int:
+    for port in range(after + 1, min(after + 50, 65536)):
+        with contextlib.suppress(OSError):
+            return _bind(host, port)
+    return _bind(host, 0)
+
+
+@contextlib.contextmanager
+def _redis(environ: dict[str, str], folder: Path) -> Iterator[_OwnRedis | None]:
+    """The server of this installation, named in `environ`; None when REDIS_URL names one already."""
+    if environ.get("REDIS_URL"):
+        yield None
+        return
+    own = _OwnRedis(folder / "redis")
+    environ["REDIS_URL"] = own.url
+    state.remember_redis(folder, own.url)
+    try:
+        yield own
+    finally:
+        own.stop()
+        state.remember_redis(folder, None)
+
+
+class _OwnRedis:
+    """The embedded server, which may have to be started more than once."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
+        self._server = EmbeddedRedis.start(data_dir)
+
+    @property
+    def url(self) -> str:
+        return self._server.url
+
+    def keep_running(self) -> bool:
+        """Start it again if it died; answers whether it had."""
+        if self._server.is_running:
+            return False
+        self._server.stop()
+        self._server = EmbeddedRedis.start(self._data_dir)
+        return True
+
+    def stop(self) -> None:
+        self._server.stop()
+
+
+def _look_at_redis(settings: config.Settings) -> None:
+    with connect(settings.redis_url) as redis:
+        warnings = check(redis, now_ms=SYSTEM_CLOCK.now_ms(), production=settings.is_production)
+    for warning in warnings:
+        print(f"Redis: {warning}")
+
+
+class _RedisKeeper:
+    """A chore: the embedded server is as much part of the crew as the others."""
+
+    def __init__(self, crew: Crew, redis: _OwnRedis) -> None:
+        self._crew = crew
+        self._redis = redis
+
+    def __call__(self) -> None:
+        if self._redis.keep_running():
+            self._crew.say("the embedded Redis had ended; it runs again, with its data")
+
+
+class _Greeting:
+    """A chore: say where the dashboard is, once it answers."""
+
+    def __init__(self, crew: Crew, settings: config.Settings) -> None:
+        self._crew = crew
+        self._settings = settings
+        self._is_said = False
+
+    def __call__(self) -> None:
+        if self._is_said or not _answers(self._settings.host, self._settings.port):
+            return
+        self._is_said = True
+        for line in ("", *self._lines(), ""):
+            self._crew.say(line)
+
+    def _lines(self) -> list[str]:
+        lines = [f"  Baton is running:      {signin.address(self._settings)}"]
+        if self._settings.admin_password:
+            lines.append("  Sign in as admin with the password in BATON_ADMIN_PASSWORD.")
+        elif link := signin.first_link(self._settings):
+            lines.append(f"  Sign in once with:     {link}")
+        return [*lines, "  Add a second worker:   make worker", "  Stop everything:       Ctrl-C"]
+
+
+def _answers(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((signin.reachable(host), port), timeout=0.5).close()
+    except OSError:
+        return False
+    return True
+
+
+class _Reloader:
+    """A chore: a changed handler file gets a new worker; the old one finishes what it runs."""
+
+    def __init__(self, crew: Crew, handlers: Path) -> None:
+        self._crew = crew
+        self._handlers = handlers
+        self._seen = self._files()
+        self._next_look_s = 0.0
+
+    def __call__(self) -> None:
+        now_s = time.monotonic()
+        if now_s < self._next_look_s:
+            return
+        self._next_look_s = now_s + _LOOK_FOR_CHANGES_EVERY_S
+        files = self._files()
+        changed = sorted({path.name for path, _ in files ^ self._seen})
+        self._seen = files
+        if changed:
+            self._crew.say(f"{', '.join(changed)} changed; a new worker takes over")
+            self._crew.replace("worker")
+
+    def _files(self) -> set[tuple[Path, int]]:
+        found = set()
+        for path in self._handlers.rglob("*.py"):
+            with contextlib.suppress(FileNotFoundError):  # an editor was replacing it
+                found.add((path, path.stat().st_mtime_ns))
+        return found
