@@ -48,6 +48,8 @@ EventName = Literal[
     "apply.repeated",  # results for rows that had ended already
     "apply.stale",  # a result of an attempt that a newer one has superseded: evidence only
     "apply.failed_callback",  # a result that cannot be applied was put aside
+    "page.failed",  # a page could not be made; the person saw a sentence
+    "page.without_redis",  # Redis did not answer; pages show what SQL knows
     "signin.failed",
     "signin.done",
     "audit",  # a person changed something
@@ -73,22 +75,22 @@ def set_up(process: str, level: str = "INFO") -> None:
     _logger.propagate = False
 
 
-def event(name: EventName, **facts: object) -> None:
+def event(name: EventName, /, **facts: object) -> None:
     """Something expected happened."""
     _record(name, facts, logging.INFO)
 
 
-def detail(name: EventName, **facts: object) -> None:
+def detail(name: EventName, /, **facts: object) -> None:
     """As `event`, for things too frequent to be read by default."""
     _record(name, facts, logging.DEBUG)
 
 
-def warning(name: EventName, **facts: object) -> None:
+def warning(name: EventName, /, **facts: object) -> None:
     """Something a person should look at; nothing is lost."""
     _record(name, facts, logging.WARNING)
 
 
-def problem(name: EventName, exception: BaseException, **facts: object) -> None:
+def problem(name: EventName, exception: BaseException, /, **facts: object) -> None:
     """An exception that was survived; the trace follows the line."""
     _record(name, {**facts, "error": repr(exception)}, logging.ERROR)
     _logger.error("".join(traceback.format_exception(exception)).rstrip())

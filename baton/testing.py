@@ -17,7 +17,6 @@ from .context import Cancelled, JobContext, Shard
 from .handlers import registered
 from .vocabulary import HandleCode, Outcome
 
-
 _WHOLE = Shard(0, 1)
 
 

@@ -86,9 +86,7 @@ class Mailbox:
 
     def next(self, wait_s: float) -> MailItem | None:
         """The next request; None after `wait_s` without one. Raises `MessageError` for a bad one."""
-        popped = cast(
-            tuple[bytes, bytes] | None, self._blocking.blpop([self._keys.named("mail")], wait_s)
-        )
+        popped = cast(tuple[bytes, bytes] | None, self._blocking.blpop([self._keys.named("mail")], wait_s))
         if popped is None:
             return None
         if popped[1] == RENEW_HINT:

@@ -71,7 +71,9 @@ class Producer:
             arguments += (row.log_id, row.lane, row.block_strategy, _element(row))
         answer = self._push.run(self._redis, keys, arguments)
         if answer is None:
-            raise GroupClosed(f"group {app_name!r} is closed: waiting for its executors to re-assert their runs")
+            raise GroupClosed(
+                f"group {app_name!r} is closed: waiting for its executors to re-assert their runs"
+            )
         return [_answer(word) for word in answer]
 
 

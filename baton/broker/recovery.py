@@ -98,9 +98,7 @@ def adrift(redis: Redis, app_name: str, runs: Sequence[tuple[int, str]]) -> set[
     if not runs:
         return set()
     keys = GroupKeys(app_name)
-    leases = cast(
-        list[bytes | None], redis.hmget(keys.named("leases"), [str(log_id) for log_id, _ in runs])
-    )
+    leases = cast(list[bytes | None], redis.hmget(keys.named("leases"), [str(log_id) for log_id, _ in runs]))
     by_lane: defaultdict[str, set[int]] = defaultdict(set)
     for (log_id, lane), lease in zip(runs, leases, strict=True):
         if lease is None:

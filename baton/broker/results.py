@@ -113,9 +113,7 @@ class Results:
         )
         alive = [(entry_id, fields) for entry_id, fields in claimed if entry_id and fields]
         self._drop_deleted(stream, set(ids) - {entry_id for entry_id, _ in alive})
-        return [
-            _entry(app_name, entry_id, fields, deliveries[entry_id]) for entry_id, fields in alive
-        ]
+        return [_entry(app_name, entry_id, fields, deliveries[entry_id]) for entry_id, fields in alive]
 
     def _drop_deleted(self, stream: str, missing: set[bytes]) -> None:
         # Either somebody else took them first, or the entries were deleted while pending. Redis 6.2
@@ -162,9 +160,7 @@ class Results:
         self._ready.clear()
 
 
-def lane_ending(
-    reason: str, executor: str, attempt: int, trigger_frame: bytes
-) -> bytes:
+def lane_ending(reason: str, executor: str, attempt: int, trigger_frame: bytes) -> bytes:
     """The payload of an ending that no executor speaks for, as the scripts write it."""
     frame: bytes = msgpack.packb([reason, executor, attempt, trigger_frame])
     return frame
@@ -189,9 +185,7 @@ def _flat(batches: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:
     return list(batches)
 
 
-def _entry(
-    app_name: str, entry_id: bytes, fields: Mapping[bytes, bytes], deliveries: int
-) -> ResultEntry:
+def _entry(app_name: str, entry_id: bytes, fields: Mapping[bytes, bytes], deliveries: int) -> ResultEntry:
     items: list[ResultItem] = []
     bad: list[BadItem] = []
     for name, payload in fields.items():
@@ -211,5 +205,12 @@ def _item(name: str, payload: bytes) -> ResultItem:
     if not isinstance(frame, bytes):
         raise TypeError("the message of the run is not bytes")
     return ResultItem(
-        name, ending, log_id, frame, reason.decode("utf-8", "replace"), executor.decode(), int(attempt), payload
+        name,
+        ending,
+        log_id,
+        frame,
+        reason.decode("utf-8", "replace"),
+        executor.decode(),
+        int(attempt),
+        payload,
     )

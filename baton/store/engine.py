@@ -20,7 +20,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from baton.errors import InputError
+from ..errors import InputError
 
 BUSY_WAIT_MS = 10_000
 """How long SQLite itself waits for a writer that does not queue: a shell, a backup."""

@@ -15,8 +15,8 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, bindparam, case, func, insert, or_, select, text, update
 from sqlalchemy import delete as delete_from
 
-from baton import schedule
-from baton.vocabulary import (
+from .. import schedule
+from ..vocabulary import (
     BlockStrategy,
     GlueType,
     MisfireStrategy,
@@ -25,7 +25,6 @@ from baton.vocabulary import (
     ScheduleType,
     TriggerStatus,
 )
-
 from .bulk import among, update_many
 from .models import FOLLOWED, ExecutorGroup, Job, JobLog
 

@@ -37,8 +37,7 @@ from sqlalchemy import (
 from sqlalchemy import Row as SqlRow
 from sqlalchemy.orm import aliased
 
-from baton.vocabulary import Outcome, RunState, TriggerCode
-
+from ..vocabulary import Outcome, RunState, TriggerCode
 from .bulk import Row, among, update_many
 from .models import PENDING, UNFINISHED, UNSUCCESSFUL, ExecutorGroup, Job, JobLog
 

@@ -80,7 +80,7 @@ def test_a_log_line_of_10_mb_is_cut_with_a_mark(world):
     ("frame", "text"),
     [
         (b"\xc1nonsense", "Malformed"),
-        (seal(TriggerParam(GROUP, 1, 1, 1, 1, "succeed", "", "SERIAL_EXECUTION", 0, "BEAN", "", 0, 0, 1, 1, "FAIL"),
+        (seal(TriggerParam(GROUP, 1, 1, 1, 1, "succeed", "", "SERIAL_EXECUTION", 0, "BEAN", "", 0, 0, 1, 1, "FAIL"),  # noqa: E501
               b"another key"), "BadSignature"),
     ],
 )  # fmt: skip

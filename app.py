@@ -1,0 +1,31 @@
+"""The web process: `gunicorn app:app`. Reads the settings and builds the dashboard from them."""
+
+from __future__ import annotations
+
+import os
+
+import config
+from baton import failpoints, telemetry
+from baton.broker.client import connect, connect_blocking
+from baton.store.engine import make_engine
+from dashboard import Options, create_app
+
+ANSWER_WITHIN_S = 2.0
+"""A page waits this long for Redis before it is shown without what Redis knows."""
+
+settings = config.load_or_exit(os.environ)
+failpoints.arm(settings.failpoints)
+telemetry.set_up("web", settings.log_level)
+
+app = create_app(
+    Options(
+        access_token=settings.access_token,
+        secret_key=settings.secret_key,
+        secure_cookies=settings.secure_cookies,
+        executor_dead_after_s=settings.executor_dead_after_s,
+        label="" if settings.is_production else settings.env,
+    ),
+    engine=make_engine(settings.database_url),
+    redis=connect(settings.redis_url, socket_timeout_s=ANSWER_WITHIN_S),
+    blocking_redis=connect_blocking(settings.redis_url),
+)

@@ -1,0 +1,163 @@
+"""How values become text on a page. Times are UTC here; a script shows them in the viewer's zone."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+from flask import Flask
+
+from baton.vocabulary import (
+    BlockStrategy,
+    MisfireStrategy,
+    OnLost,
+    Outcome,
+    RunState,
+    ScheduleType,
+    TriggerType,
+)
+
+LABELS: dict[str, str] = {
+    Outcome.SUCCEEDED: "Succeeded",
+    Outcome.FAILED: "Failed",
+    Outcome.TIMED_OUT: "Timed out",
+    Outcome.KILLED: "Killed",
+    Outcome.COVERED: "Covered",
+    Outcome.DISCARDED: "Discarded",
+    Outcome.LOST: "Lost",
+    Outcome.REFUSED: "Refused",
+    RunState.PENDING: "Pending",
+    RunState.QUEUED: "Waiting",
+    RunState.RUNNING: "Running",
+    TriggerType.CRON: "Schedule",
+    TriggerType.MANUAL: "By hand",
+    TriggerType.API: "API",
+    TriggerType.RETRY: "Retry",
+    TriggerType.PARENT: "Parent job",
+    TriggerType.MISFIRE: "Misfire",
+    ScheduleType.FIX_RATE: "Fixed rate",
+    ScheduleType.NONE: "No schedule",
+    BlockStrategy.SERIAL_EXECUTION: "Wait in line",
+    BlockStrategy.DISCARD_LATER: "Discard the later",
+    BlockStrategy.COVER_EARLY: "Cover the earlier",
+    MisfireStrategy.DO_NOTHING: "Do nothing",
+    MisfireStrategy.FIRE_ONCE_NOW: "Fire once now",
+    OnLost.FAIL: "Fail",
+    OnLost.RERUN: "Run again",
+}
+"""Words of the code as people read them."""
+
+TONES: dict[str, str] = {
+    Outcome.SUCCEEDED: "good",
+    Outcome.FAILED: "bad",
+    Outcome.TIMED_OUT: "warn",
+    Outcome.LOST: "warn",
+    Outcome.REFUSED: "bad",
+    Outcome.KILLED: "odd",
+    Outcome.COVERED: "calm",
+    Outcome.DISCARDED: "calm",
+    RunState.PENDING: "calm",
+    RunState.QUEUED: "calm",
+    RunState.RUNNING: "busy",
+}
+"""The colour of a state. It never stands without the word, or a title that says it."""
+
+_UNITS = ((24 * 3600, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+def install(app: Flask) -> None:
+    """Make these known to the templates of `app`."""
+    app.jinja_env.filters.update(
+        label=label,
+        tone=tone,
+        iso=iso,
+        utc=utc,
+        duration=duration,
+        seconds=seconds,
+        first_line=first_line,
+        pretty_json=pretty_json,
+        reason=reason,
+        grouped=grouped,
+    )
+
+
+def label(word: str) -> str:
+    """A word of the code as people read it; an unknown one stands for itself."""
+    return LABELS.get(str(word), str(word))
+
+
+def tone(state: str) -> str:
+    """The colour of a state."""
+    return TONES.get(str(state), "calm")
+
+
+def iso(ms: int) -> str:
+    """For the `datetime` attribute: `2026-01-01T12:00:00.250Z`."""
+    return _at(ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def utc(ms: int) -> str:
+    """For people without scripts: `2026-01-01 12:00:00 UTC`."""
+    return _at(ms).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def duration(ms: int) -> str:
+    """`12 ms`, `3.2 s`, `4 min 5 s`, `2 h 3 min`."""
+    if ms < 1000:
+        return f"{max(ms, 0)} ms"
+    if ms < 10_000:
+        return f"{ms / 1000:.1f} s"
+    return seconds(ms // 1000)
+
+
+def seconds(count: int) -> str:
+    """Whole seconds in their two largest units: `90` is `1 min 30 s`."""
+    parts: list[str] = []
+    rest = count
+    for size, unit in _UNITS:
+        if rest >= size:
+            parts.append(f"{rest // size} {unit}")
+            rest %= size
+        elif parts:
+            break
+        if len(parts) == 2:
+            break
+    return " ".join(parts) or "0 s"
+
+
+def first_line(text: str | None) -> str:
+    """What a long message comes down to: a traceback says it in its last line, others in their first."""
+    lines = [line.strip() for line in (text or "").splitlines() if line.strip()]
+    if not lines:
+        return ""
+    shown = lines[-1] if any(line.startswith("Traceback ") for line in lines) else lines[0]
+    return shown[:300]
+
+
+def pretty_json(text: str) -> str:
+    """Indented, if it is JSON; else as it is."""
+    try:
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return text
+
+
+def reason(trigger_msg: str | None) -> str:
+    """Why a run reached no lane, as `trigger_msg` says; empty for one that did."""
+    try:
+        facts = json.loads(trigger_msg or "{}")
+    except (ValueError, RecursionError):
+        return ""
+    return str(facts.get("reason", "")) if isinstance(facts, dict) else ""
+
+
+def grouped(number: int) -> str:
+    """`12,345`."""
+    return f"{number:,}"
+
+
+def _at(ms: int) -> datetime:
+    try:
+        return datetime.fromtimestamp(ms / 1000, UTC)
+    except (OverflowError, ValueError, OSError):
+        return datetime.fromtimestamp(0, UTC)

@@ -1,0 +1,1 @@
+"""What a person may submit: read, checked, and answered with every problem beside its field."""

@@ -1,0 +1,174 @@
+"""The form of a job."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Self
+
+from baton import schedule
+from baton.errors import ScheduleError
+from baton.store.jobs import JobDraft, JobView
+from baton.vocabulary import BlockStrategy, MisfireStrategy, OnLost, ScheduleType
+
+from .reading import Reading
+
+NAME_LIMIT = 128
+HANDLER_LIMIT = 128
+AUTHOR_LIMIT = 64
+CONF_LIMIT = 256
+ZONE_LIMIT = 64
+DESCRIPTION_LIMIT = 4_000
+LONGEST_TIMEOUT_S = 30 * 24 * 3600
+MOST_RETRIES = 100
+NEXT_FIRES = 5
+
+_A_CRON_OF_EVERY_MINUTE = "* * * * *"
+
+
+@cache
+def time_zones() -> tuple[str, ...]:
+    """Names to choose from; others may be typed."""
+    return tuple(sorted(zone for zone in zoneinfo.available_timezones() if "/" in zone or zone == "UTC"))
+
+
+@dataclass(frozen=True, slots=True)
+class FireTimes:
+    """What a schedule comes to: the next times, or what is wrong with it."""
+
+    times: tuple[int, ...] = ()
+    errors: dict[str, str] = field(default_factory=dict)
+    """By field: `schedule_conf` or `time_zone`."""
+
+    @classmethod
+    def of(cls, schedule_type: str, conf: str, zone: str, now_ms: int) -> Self:
+        """The next five fire times after `now_ms`."""
+        try:
+            # the zone apart from the expression, so that each error stands by its own field
+            schedule.check(ScheduleType.CRON, _A_CRON_OF_EVERY_MINUTE, zone)
+        except ScheduleError as problem:
+            return cls(errors={"time_zone": str(problem)})
+        try:
+            schedule.check(schedule_type, conf, zone)
+            return cls(tuple(_next(schedule_type, conf, zone, now_ms)))
+        except ScheduleError as problem:
+            return cls(errors={"schedule_conf": str(problem)})
+
+
+def _next(schedule_type: str, conf: str, zone: str, now_ms: int) -> list[int]:
+    found: list[int] = []
+    after_ms = now_ms
+    while len(found) < NEXT_FIRES:
+        fire_ms = schedule.next_fire(schedule_type, conf, zone, after_ms)
+        if fire_ms is None:
+            break
+        found.append(fire_ms)
+        after_ms = fire_ms
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class JobForm:
+    """What the form shows: values as typed, errors by field, and the draft if there are none."""
+
+    values: Mapping[str, str]
+    errors: Mapping[str, str] = field(default_factory=dict)
+    draft: JobDraft | None = None
+    fire_times: FireTimes = FireTimes()
+    version: int = 0
+    """The version of the job the person saw when the form was made; 0 for a new one."""
+
+    @classmethod
+    def blank(cls, group_id: int | None) -> Self:
+        """For a new job."""
+        values = _values_of(JobDraft(group_id=group_id or 0, name="", executor_handler=""))
+        return cls({**values, "schedule_type": ScheduleType.CRON.value})
+
+    @classmethod
+    def of(cls, job: JobView, now_ms: int) -> Self:
+        """For an existing job, as it is stored."""
+        fires = FireTimes.of(job.schedule_type, job.schedule_conf, job.time_zone, now_ms)
+        return cls(_values_of(job), fire_times=fires, version=job.version)
+
+    @classmethod
+    def submitted(cls, form: Mapping[str, str], group_ids: Collection[int], now_ms: int) -> Self:
+        """Read and check what a person sent."""
+        reading = Reading(form)
+        draft = _draft(reading, group_ids)
+        fires = FireTimes.of(draft.schedule_type, draft.schedule_conf, draft.time_zone, now_ms)
+        for name, text in fires.errors.items():
+            reading.wrong(name, text)
+        version = reading.whole("version", "The version", 2**31 - 1)
+        return cls(
+            values={name: reading.raw(name) for name in _FIELDS},
+            errors=reading.errors,
+            draft=None if reading.errors else draft,
+            fire_times=fires,
+            version=version,
+        )
+
+    def with_group_error(self, text: str) -> JobForm:
+        """The same, with something wrong about the group."""
+        return JobForm(self.values, {**self.errors, "group_id": text}, None, self.fire_times, self.version)
+
+
+_FIELDS = (
+    "group_id",
+    "name",
+    "description",
+    "author",
+    "executor_handler",
+    "executor_param",
+    "schedule_type",
+    "schedule_conf",
+    "time_zone",
+    "misfire_strategy",
+    "block_strategy",
+    "on_lost",
+    "executor_timeout",
+    "executor_fail_retry_count",
+    "retry_refused",
+)
+"""What a person decides. Nothing else of a job is ever taken from a form."""
+
+
+def _draft(reading: Reading, group_ids: Collection[int]) -> JobDraft:
+    schedule_type = reading.choice("schedule_type", "The schedule type", ScheduleType, ScheduleType.NONE)
+    conf = reading.line("schedule_conf", "The schedule", CONF_LIMIT)
+    return JobDraft(
+        group_id=_group(reading, group_ids),
+        name=reading.line("name", "The name", NAME_LIMIT, is_required=True),
+        description=reading.text("description", "The description", DESCRIPTION_LIMIT),
+        author=reading.line("author", "The author", AUTHOR_LIMIT),
+        executor_handler=reading.line("executor_handler", "The handler", HANDLER_LIMIT, is_required=True),
+        executor_param=reading.param("executor_param"),
+        schedule_type=schedule_type.value,
+        schedule_conf="" if schedule_type is ScheduleType.NONE else conf,
+        time_zone=reading.line("time_zone", "The time zone", ZONE_LIMIT) or "UTC",
+        misfire_strategy=reading.choice(
+            "misfire_strategy", "The misfire strategy", MisfireStrategy, MisfireStrategy.DO_NOTHING
+        ).value,
+        block_strategy=reading.choice(
+            "block_strategy", "The block strategy", BlockStrategy, BlockStrategy.SERIAL_EXECUTION
+        ).value,
+        on_lost=reading.choice("on_lost", "What a lost run becomes", OnLost, OnLost.FAIL).value,
+        executor_timeout=reading.whole("executor_timeout", "The time limit", LONGEST_TIMEOUT_S),
+        executor_fail_retry_count=reading.whole("executor_fail_retry_count", "The retry count", MOST_RETRIES),
+        retry_refused=reading.is_checked("retry_refused"),
+    )
+
+
+def _group(reading: Reading, group_ids: Collection[int]) -> int:
+    group_id = reading.whole("group_id", "The group", 2**63 - 1)
+    if group_id not in group_ids:
+        reading.wrong("group_id", "Choose one of the executor groups.")
+    return group_id
+
+
+def _values_of(job: JobDraft | JobView) -> dict[str, str]:
+    """As the fields of the form show them."""
+    values = {name: getattr(job, name) for name in _FIELDS}
+    values["retry_refused"] = "1" if job.retry_refused else ""
+    return {name: str(value) for name, value in values.items()}

@@ -1,0 +1,106 @@
+"""The log of a run while it is written, as Server-Sent Events; and the whole of it as a file.
+
+Events: `log` (lines, with their numbers), `state` (a sentence about why nothing comes), `end`
+(nothing more will come). The id of a `log` event is the line wanted next, so that a browser that
+connects again goes on where it was. Each stream holds a thread: their number is bounded, and each
+ends after some minutes (the browser comes back by itself) and when the process is told to stop.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+
+from flask import Blueprint, Response, abort, request
+
+from baton.broker.mailbox import LogAnswer
+from baton.store import runs
+from baton.store.engine import read
+from baton.store.runs import RunView
+
+from .filters import label
+from .queries.run_list import row_id
+from .queries.run_log import RunLog
+from .resources import Resources, resources
+
+live = Blueprint("live", __name__)
+
+POLL_S = 0.7
+PING_EVERY_S = 10.0
+"""A connection whose browser is gone is noticed by writing to it."""
+MOST_LINES = 10_000_000
+
+
+@live.get("/runs/<id:log_id>/log")
+def log(log_id: int) -> Response:
+    """The whole log as a file, as text and nothing else."""
+    run = _run(resources(), log_id)
+    return Response(
+        RunLog(resources(), run).whole(),
+        mimetype="text/plain",
+        headers={"Content-Disposition": f'attachment; filename="run-{log_id}.log"'},
+    )
+
+
+@live.get("/runs/<id:log_id>/log/events")
+def log_events(log_id: int) -> Response:
+    """Follow the log from the line in `Last-Event-ID`, or `?from=`, or the first one."""
+    here = resources()
+    run = _run(here, log_id)
+    wanted = request.headers.get("Last-Event-ID") or request.args.get("from", "")
+    stream = here.streams.admit(_follow(here, run, min(row_id(wanted) or 1, MOST_LINES)))
+    if stream is None:
+        abort(503, "Too many logs are being followed in this process. Close one, or download the log.")
+    return Response(stream, mimetype="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+
+def _follow(here: Resources, run: RunView, next_line: int) -> Iterator[str]:
+    source = RunLog(here, run)
+    began_s = written_s = time.monotonic()
+    said = ""
+    yield "retry: 1000\n\n"
+    while here.streams.are_welcome and time.monotonic() - began_s < here.options.stream_lifetime_s:
+        # asked first: what is in the log after the end was seen is all there will ever be
+        run = _run_or(here, run)
+        is_over = run.outcome is not None
+        answer = source.piece(next_line, is_over=is_over)
+        if answer.content:
+            next_line = answer.to_line + 1
+            yield _event("log", _lines(answer), event_id=next_line)
+            said, written_s = "", time.monotonic()
+            continue
+        if is_over:
+            yield _event("end", {"text": answer.message or f"complete: {label(run.outcome or '').lower()}"})
+            return
+        if answer.message and answer.message != said:
+            said, written_s = answer.message, time.monotonic()
+            yield _event("state", {"text": said})
+        elif time.monotonic() - written_s > PING_EVERY_S:
+            written_s = time.monotonic()
+            yield ": still here\n\n"
+        time.sleep(POLL_S)
+
+
+def _lines(answer: LogAnswer) -> dict[str, object]:
+    return {"from": answer.from_line, "to": answer.to_line, "text": answer.content}
+
+
+def _event(name: str, data: dict[str, object], event_id: int | None = None) -> str:
+    # JSON escapes line ends: no line of a log can pretend to be an event
+    head = f"id: {event_id}\n" if event_id is not None else ""
+    return f"{head}event: {name}\ndata: {json.dumps(data)}\n\n"
+
+
+def _run_or(here: Resources, before: RunView) -> RunView:
+    """The run as it is now; as it was, if it is gone."""
+    with read(here.engine) as connection:
+        return runs.get(connection, before.log_id) or before
+
+
+def _run(here: Resources, log_id: int) -> RunView:
+    with read(here.engine) as connection:
+        run = runs.get(connection, log_id)
+    if run is None:
+        abort(404, f"There is no run {log_id}; perhaps it was deleted.")
+    return run

@@ -1,0 +1,55 @@
+"""Executors: who is there, what they can run, and the groups they belong to."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from sqlalchemy import Connection
+from werkzeug.wrappers import Response
+
+from baton.store import groups, jobs
+from baton.store.engine import read, write
+from baton.store.jobs import JobFilter
+
+from .. import audit
+from ..forms.group import GroupForm
+from ..queries import presence
+from ..resources import resources
+
+executors_pages = Blueprint("executors", __name__)
+groups_pages = Blueprint("groups", __name__)
+
+
+@executors_pages.get("/executors")
+def index() -> str:
+    """Every group and who serves it."""
+    with read(resources().engine) as connection:
+        return _page(connection, GroupForm())
+
+
+@groups_pages.post("/groups")
+def create() -> Response | tuple[str, int]:
+    """Make a group, so that jobs can be given to it; executors need no permission to join."""
+    form = GroupForm.submitted(request.form)
+    if form.errors:
+        with read(resources().engine) as connection:
+            return _page(connection, form), 422
+    with write(resources().engine) as connection:
+        is_new = all(group.app_name != form.app_name for group in groups.all_groups(connection))
+        groups.ensure(connection, form.app_name, form.title, resources().now_ms())
+        if is_new:
+            audit.record(connection, "group.create", f"group {form.app_name}", title=form.title)
+    flash(f"Group “{form.app_name}” is {'made' if is_new else 'there already'}.", "good")
+    return redirect(url_for("executors.index"), 303)
+
+
+def _page(connection: Connection, form: GroupForm) -> str:
+    served = presence.of_groups(groups.all_groups(connection))
+    counts = {group_id: jobs.count(connection, JobFilter(group_id)) for group_id in served}
+    return render_template(
+        "executors/index.html",
+        served=list(served.values()),
+        jobs=counts,
+        form=form,
+        now_ms=resources().now_ms(),
+        silent_after_ms=round(resources().options.executor_dead_after_s * 1000),
+    )

@@ -1,0 +1,241 @@
+"""Jobs: list, make, change, follow their schedule or not, delete."""
+
+from __future__ import annotations
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from sqlalchemy import Connection
+from werkzeug.wrappers import Response
+
+from baton import schedule
+from baton.errors import ScheduleError
+from baton.store import groups, jobs, runs
+from baton.store.engine import read, write
+from baton.store.jobs import JobDraft, JobView
+from baton.store.runs import RunFilter
+from baton.vocabulary import RunState, ScheduleType
+
+from .. import audit
+from ..access import local_path
+from ..forms.job import FireTimes, JobForm, time_zones
+from ..forms.trigger import TriggerForm
+from ..queries import job_list, presence, run_list
+from ..queries.job_list import Question
+from ..resources import resources
+from ..wake import wake_schedulers
+
+jobs_pages = Blueprint("jobs", __name__)
+
+LAST_RUNS = 10
+
+
+@jobs_pages.get("/jobs")
+def index() -> str:
+    """All jobs, with search and filters."""
+    asked = Question.from_args(request.args)
+    with read(resources().engine) as connection:
+        known = groups.all_groups(connection)
+        page = job_list.page(connection, asked, presence.of_groups(known))
+    return render_template("jobs/index.html", asked=asked, page=page, groups=known)
+
+
+@jobs_pages.get("/jobs/new")
+def new() -> str:
+    """An empty form."""
+    with read(resources().engine) as connection:
+        known = groups.all_groups(connection)
+        return _form("jobs/new.html", connection, JobForm.blank(known[0].id if known else None))
+
+
+@jobs_pages.post("/jobs")
+def create() -> Response | tuple[str, int]:
+    """Make a job, and follow its schedule at once if the person wants that."""
+    now_ms = resources().now_ms()
+    form = _submitted(now_ms)
+    if form.draft is None or "preview" in request.form:
+        return _again("jobs/new.html", form)
+    with write(resources().engine) as connection:
+        job_id = jobs.create(connection, form.draft, now_ms)
+        is_followed = "start_now" in request.form and _follow(connection, job_id, form.draft, now_ms)
+        audit.record(connection, "job.create", f"job {job_id}", name=form.draft.name, started=is_followed)
+    wake_schedulers("job.created")
+    flash(f"“{form.draft.name}” is made{' and its schedule is followed' if is_followed else ''}.", "good")
+    return redirect(url_for("jobs.show", job_id=job_id), 303)
+
+
+@jobs_pages.get("/jobs/<id:job_id>")
+def show(job_id: int) -> str:
+    """One job: what it is, when it fires, how it went."""
+    with read(resources().engine) as connection:
+        job = _job(connection, job_id)
+        served = presence.of_groups(
+            [each for each in groups.all_groups(connection) if each.id == job.group_id]
+        )
+        last = run_list.with_states(runs.list_page(connection, RunFilter(job_id=job_id), limit=LAST_RUNS))
+        strip = job_list.last_runs(connection, [job_id]).get(job_id, ())
+    fires = FireTimes.of(job.schedule_type, job.schedule_conf, job.time_zone, resources().now_ms())
+    return render_template(
+        "jobs/show.html",
+        job=job,
+        presence=served[job.group_id],
+        last=last,
+        runs_strip=strip,
+        fire_times=fires,
+        trigger=TriggerForm.blank(job),
+    )
+
+
+@jobs_pages.get("/jobs/<id:job_id>/edit")
+def edit(job_id: int) -> str:
+    """The form of a job as it is stored."""
+    with read(resources().engine) as connection:
+        job = _job(connection, job_id)
+        return _form("jobs/edit.html", connection, JobForm.of(job, resources().now_ms()), job=job)
+
+
+@jobs_pages.post("/jobs/<id:job_id>")
+def update(job_id: int) -> Response | tuple[str, int]:
+    """Change a job, unless somebody else did since the form was opened."""
+    now_ms = resources().now_ms()
+    form = _submitted(now_ms)
+    with read(resources().engine) as connection:
+        job = _job(connection, job_id)
+    if form.draft is None or "preview" in request.form:
+        return _again("jobs/edit.html", form, job=job)
+    with write(resources().engine) as connection:
+        is_saved = jobs.edit(connection, job_id, form.version, form.draft, now_ms)
+        if is_saved:
+            changes = audit.changes(JobForm.of(job, now_ms).values, form.values)
+            audit.record(connection, "job.update", f"job {job_id}", **changes)
+    if not is_saved:
+        return _conflict(job_id, form, now_ms)
+    wake_schedulers("job.updated")
+    flash("Saved.", "good")
+    return redirect(url_for("jobs.show", job_id=job_id), 303)
+
+
+@jobs_pages.post("/jobs/<id:job_id>/start")
+def start(job_id: int) -> Response:
+    """Follow the schedule."""
+    now_ms = resources().now_ms()
+    with write(resources().engine) as connection:
+        job = _job(connection, job_id)
+        problem = _why_not_followed(job)
+        is_news = not problem and _follow(connection, job_id, job, now_ms)
+        if is_news:
+            audit.record(connection, "job.start", f"job {job_id}", name=job.name)
+    if problem:
+        flash(problem, "bad")
+        return _back_to(job_id)
+    wake_schedulers("job.started")
+    flash(f"The schedule of “{job.name}” is followed.", "good")
+    return _back_to(job_id)
+
+
+@jobs_pages.post("/jobs/<id:job_id>/stop")
+def stop(job_id: int) -> Response:
+    """Follow the schedule no longer. What runs goes on; triggers by hand still work."""
+    with write(resources().engine) as connection:
+        job = _job(connection, job_id)
+        if jobs.stop(connection, job_id, resources().now_ms()):
+            audit.record(connection, "job.stop", f"job {job_id}", name=job.name)
+    wake_schedulers("job.stopped")
+    flash(f"“{job.name}” is stopped. What runs or waits goes on.", "good")
+    return _back_to(job_id)
+
+
+@jobs_pages.get("/jobs/<id:job_id>/deletion")
+def deletion(job_id: int) -> str:
+    """Ask once more."""
+    with read(resources().engine) as connection:
+        job = _job(connection, job_id)
+        counts = run_list.counts(connection, run_list.Question(job=str(job_id)), resources().now_ms())
+    return render_template("jobs/deletion.html", job=job, counts=counts)
+
+
+@jobs_pages.post("/jobs/<id:job_id>/deletion")
+def delete(job_id: int) -> Response:
+    """Delete a job and its runs, unless one of them has not ended."""
+    with write(resources().engine) as connection:
+        job = _job(connection, job_id)
+        is_busy = _has_unfinished(connection, job_id)
+        if not is_busy:
+            jobs.delete(connection, job_id)
+            audit.record(connection, "job.delete", f"job {job_id}", name=job.name)
+    if is_busy:
+        flash("This job has runs that have not ended. Stop the job, and kill them or wait for them.", "bad")
+        return redirect(url_for("jobs.deletion", job_id=job_id), 303)
+    flash(f"“{job.name}” and its runs are deleted.", "good")
+    return redirect(url_for("jobs.index"), 303)
+
+
+@jobs_pages.get("/fire-times")
+def fire_times() -> str:
+    """What a schedule comes to, while it is being typed."""
+    conf, zone = request.args.get("schedule_conf", ""), request.args.get("time_zone", "")
+    schedule_type = request.args.get("schedule_type", ScheduleType.NONE.value)
+    fires = FireTimes.of(schedule_type, conf.strip(), zone.strip() or "UTC", resources().now_ms())
+    return render_template("jobs/_fire_times.html", fire_times=fires, schedule_type=schedule_type)
+
+
+def _submitted(now_ms: int) -> JobForm:
+    with read(resources().engine) as connection:
+        known = groups.all_groups(connection)
+    return JobForm.submitted(request.form, {group.id for group in known}, now_ms)
+
+
+def _again(template: str, form: JobForm, **values: object) -> tuple[str, int]:
+    """The form once more: with what is wrong, or with the fire times the person wanted to see."""
+    with read(resources().engine) as connection:
+        return _form(template, connection, form, **values), 422 if form.errors else 200
+
+
+def _form(template: str, connection: Connection, form: JobForm, **values: object) -> str:
+    served = presence.of_groups(groups.all_groups(connection))
+    return render_template(
+        template, form=form, served=served.values(), zones=time_zones(), fire_times=form.fire_times, **values
+    )
+
+
+def _conflict(job_id: int, form: JobForm, now_ms: int) -> tuple[str, int]:
+    """Somebody was faster: show what they made of it, and let the person decide."""
+    with read(resources().engine) as connection:
+        job = _job(connection, job_id)
+        stored = JobForm.of(job, now_ms)
+        theirs = {name: value for name, value in stored.values.items() if value != form.values[name]}
+        newer = JobForm(form.values, {}, None, form.fire_times, job.version)
+        return _form("jobs/edit.html", connection, newer, job=job, theirs=theirs), 409
+
+
+def _follow(connection: Connection, job_id: int, job: JobDraft | JobView, now_ms: int) -> bool:
+    next_ms = schedule.next_fire(job.schedule_type, job.schedule_conf, job.time_zone, now_ms)
+    return next_ms is not None and jobs.start(connection, job_id, next_ms, now_ms)
+
+
+def _why_not_followed(job: JobView) -> str:
+    if job.schedule_type == ScheduleType.NONE:
+        return f"“{job.name}” has no schedule to follow; edit it, or trigger it by hand."
+    try:
+        now_ms = resources().now_ms()
+        next_ms = schedule.next_fire(job.schedule_type, job.schedule_conf, job.time_zone, now_ms)
+    except ScheduleError as problem:
+        return f"The schedule of “{job.name}” cannot be followed: {problem}"
+    return "" if next_ms else f"The schedule of “{job.name}” names no further time."
+
+
+def _has_unfinished(connection: Connection, job_id: int) -> bool:
+    return any(
+        runs.list_page(connection, RunFilter(job_id=job_id, state=state), limit=1)
+        for state in (RunState.PENDING, RunState.QUEUED)
+    )
+
+
+def _job(connection: Connection, job_id: int) -> JobView:
+    job = jobs.get(connection, job_id)
+    if job is None:
+        abort(404, f"There is no job {job_id}; perhaps it was deleted.")
+    return job
+
+
+def _back_to(job_id: int) -> Response:
+    back = request.form.get("back", "")
+    return redirect(local_path(back) if back else url_for("jobs.show", job_id=job_id), 303)

@@ -1,0 +1,20 @@
+"""What runs now, what comes next, what went wrong."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template
+
+from baton.store.engine import read
+
+from ..queries import overview as asked
+from ..resources import resources
+
+overview = Blueprint("overview", __name__)
+
+
+@overview.get("/")
+def show() -> str:
+    """The page people leave open."""
+    with read(resources().engine) as connection:
+        found = asked.look(connection, resources().now_ms())
+    return render_template("overview/show.html", overview=found)

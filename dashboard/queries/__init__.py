@@ -1,0 +1,1 @@
+"""Read models: what a page asks, as small objects and functions."""

@@ -1,0 +1,58 @@
+"""Who is there to run things: executors per group, and what nobody there can run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from redis import Redis
+
+from baton.broker import presence
+from baton.broker.presence import ExecutorInfo
+from baton.store.groups import GroupView
+
+from ..redis_side import ask
+
+
+@dataclass(frozen=True, slots=True)
+class GroupPresence:
+    """One executor group and who serves it now."""
+
+    group: GroupView
+    executors: tuple[ExecutorInfo, ...] | None
+    """None: Redis is away, nobody knows."""
+
+    @property
+    def is_deserted(self) -> bool:
+        """Nobody listens: what is triggered waits until somebody comes."""
+        return self.executors == ()
+
+    @property
+    def handlers(self) -> tuple[str, ...]:
+        """Every handler that at least one executor has loaded."""
+        return tuple(sorted({name for each in self.executors or () for name in each.handlers}))
+
+    @property
+    def slots(self) -> int:
+        """Runs the group can do at a time."""
+        return sum(each.slots for each in self.executors or ())
+
+    @property
+    def running(self) -> int:
+        """Runs it does now, as of the last beats."""
+        return sum(each.running for each in self.executors or ())
+
+    def lacks(self, handler: str) -> bool:
+        """Executors are there, and none of them has loaded `handler`."""
+        return bool(self.executors) and handler not in self.handlers
+
+
+def of_groups(groups: Sequence[GroupView]) -> dict[int, GroupPresence]:
+    """Who serves each group, by group id."""
+
+    def look(redis: Redis) -> dict[int, tuple[ExecutorInfo, ...] | None]:
+        return {group.id: tuple(presence.executors(redis, group.app_name)) for group in groups}
+
+    nobody_knows: dict[int, tuple[ExecutorInfo, ...] | None] = {group.id: None for group in groups}
+    found = ask(look, nobody_knows)
+    return {group.id: GroupPresence(group, found[group.id]) for group in groups}

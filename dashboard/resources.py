@@ -1,0 +1,46 @@
+"""What the views of one application share: its clients, its options, and who counts what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from flask import Flask, current_app
+from redis import Redis
+from sqlalchemy import Engine
+
+from baton.clock import Clock
+
+from .breaker import Breaker
+from .options import Options
+from .streams import Streams
+from .throttle import Throttle
+
+_EXTENSION = "baton"
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Built once per application; all of it may be used by several threads."""
+
+    options: Options
+    engine: Engine
+    redis: Redis
+    blocking_redis: Redis
+    clock: Clock
+    breaker: Breaker
+    streams: Streams
+    throttle: Throttle
+
+    def install(self, app: Flask) -> None:
+        """Let the views of `app` find these."""
+        app.extensions[_EXTENSION] = self
+
+    def now_ms(self) -> int:
+        """The wall clock."""
+        return self.clock.now_ms()
+
+
+def resources() -> Resources:
+    """The resources of the application that answers this request."""
+    return cast(Resources, current_app.extensions[_EXTENSION])

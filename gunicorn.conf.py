@@ -1,0 +1,23 @@
+"""How gunicorn serves the dashboard. It reads WEB_CONCURRENCY, the number of processes, itself."""
+
+import os
+from typing import Any
+
+import config
+
+_settings = config.load_or_exit(os.environ)
+_host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
+
+bind = f"{_host}:{_settings.port}"
+worker_class = "gthread"
+threads = 16  # each log that is followed holds one; the dashboard bounds them to half
+keepalive = 5
+timeout = 60
+graceful_timeout = 10
+loglevel = "warning"
+proc_name = "baton web"
+
+
+def post_worker_init(worker: Any) -> None:
+    """Let open log streams end as soon as this process is told to stop."""
+    worker.wsgi.extensions["baton"].streams.end_unless(lambda: worker.alive)
