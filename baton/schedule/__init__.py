@@ -1,34 +1,40 @@
-"""When does a job fire: pure functions of plain values.
+"""When does a job fire: pure functions of plain values. Times are epoch milliseconds.
 
-The only questions anyone asks: `next_fire`, `check`, and, for the planner, `misfire.due_fires`.
+The only questions anyone asks: `next_fire`, `check` and, for the planner, `misfire.due_fires`.
 """
 
 from __future__ import annotations
 
 from ..errors import ScheduleError
 from ..vocabulary import ScheduleType
-from . import cron, interval
+from . import cron, interval, zone
 
-__all__ = ["check", "next_fire"]
+__all__ = ["check", "following", "next_fire"]
 
 
-def next_fire(schedule_type: str, conf: str, zone: str, after_ms: int) -> int | None:
-    """The first fire time strictly after `after_ms`, epoch milliseconds; None if there is none.
+def next_fire(schedule_type: str, conf: str, time_zone: str, after_ms: int) -> int | None:
+    """The first fire time strictly after `after_ms`, of a schedule that begins there.
 
-    For a fixed rate `after_ms` must be the previous planned time: so the grid never drifts.
-    Raises `ScheduleError` for a schedule that cannot be followed.
+    None if there is none, as for NONE. Raises `ScheduleError` if the schedule cannot be read.
     """
+    return following(schedule_type, conf, time_zone, after_ms, after_ms)
+
+
+def following(schedule_type: str, conf: str, time_zone: str, planned_ms: int, after_ms: int) -> int | None:
+    """As `next_fire`, of a schedule that named `planned_ms`: a fixed rate counts on from there."""
     if schedule_type == ScheduleType.CRON:
-        return cron.next_fire(conf, zone, after_ms)
+        return cron.next_fire(conf, zone.find(time_zone), after_ms)
     if schedule_type == ScheduleType.FIX_RATE:
-        return after_ms + interval.rate_ms(conf)
+        return interval.next_fire(conf, planned_ms, after_ms)
     if schedule_type == ScheduleType.NONE:
         return None
-    allowed = ", ".join(ScheduleType)
-    raise ScheduleError(f"schedule type {schedule_type!r} is not known; use one of {allowed}")
+    raise ScheduleError(f"schedule type {schedule_type!r} is not known: use one of {', '.join(ScheduleType)}")
 
 
-def check(schedule_type: str, conf: str, zone: str) -> None:
-    """Raise `ScheduleError` if this schedule cannot be followed."""
-    cron.zone_of(zone)
-    next_fire(schedule_type, conf, zone, 0)
+def check(schedule_type: str, conf: str, time_zone: str) -> None:
+    """Raise `ScheduleError`, naming the value and the mend, unless this schedule can be followed."""
+    zone.find(time_zone)
+    if next_fire(schedule_type, conf, time_zone, 0) is None and schedule_type == ScheduleType.CRON:
+        raise ScheduleError(
+            f"cron {conf!r} never fires: no year has such a day, as 30 February; change its day or its month"
+        )

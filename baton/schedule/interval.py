@@ -1,18 +1,26 @@
-"""Fixed rate: every N seconds from the previous planned time."""
+"""Fixed rate: every N seconds, on a grid that late planning does not shift."""
 
 from __future__ import annotations
 
-import re
-
 from ..errors import ScheduleError
 
-_LONGEST_S = 366 * 86_400
+LONGEST_S = 366 * 86_400
+"""A year; a longer rate is a typing error."""
 
 
-def rate_ms(conf: str) -> int:
-    """The interval in milliseconds; raises `ScheduleError`."""
-    if not re.fullmatch(r"[0-9]{1,9}", conf) or not 1 <= int(conf) <= _LONGEST_S:
+def next_fire(conf: str, planned_ms: int, after_ms: int) -> int:
+    """The first of `planned_ms` + k·N (k > 0) strictly after `after_ms`; raises `ScheduleError`."""
+    step_ms = period_ms(conf)
+    steps = max(0, after_ms - planned_ms) // step_ms + 1
+    return planned_ms + steps * step_ms
+
+
+def period_ms(conf: str) -> int:
+    """N in milliseconds; raises `ScheduleError`."""
+    is_number = conf.isascii() and conf.isdigit() and len(conf) <= 9
+    if not is_number or not 1 <= int(conf) <= LONGEST_S:
         raise ScheduleError(
-            f"a fixed rate is a whole number of seconds from 1 to {_LONGEST_S}, not {conf[:40]!r}"
+            f"fixed rate {conf[:40]!r} is not a number of seconds: write a whole number "
+            f"from 1 to {LONGEST_S}, as 30"
         )
     return int(conf) * 1000

@@ -95,7 +95,16 @@ def test_what_cannot_be_followed_is_refused_with_the_reason(schedule_type, conf,
 
 
 EXPRESSIONS = st.sampled_from(
-    ["* * * * *", "*/7 * * * *", "30 2 * * *", "0 0 * * *", "15 1,2,3 * * *", "0 */3 * * *", "0 12 1 * *", "5 4 * * SUN"]
+    [
+        "* * * * *",
+        "*/7 * * * *",
+        "30 2 * * *",
+        "0 0 * * *",
+        "15 1,2,3 * * *",
+        "0 */3 * * *",
+        "0 12 1 * *",
+        "5 4 * * SUN",
+    ]
 )
 ZONES = st.sampled_from(
     ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Africa/Cairo", "Asia/Kolkata"]
