@@ -8,9 +8,38 @@ from __future__ import annotations
 
 import re
 
-_WORDS = frozenset(
-    ["password", "passwort", "passw", "passwd", "pass", "motdepasse", "contrasena", "senha", "parola", "wachtwoord", "haslo", "parool", "admin", "administrator", "root", "user", "guest", "test", "tester", "testing", "default", "changeme", "changeit", "secret", "letmein", "welcome", "login", "master", "access", "system", "manager", "operator", "demo", "temp", "temporary", "public", "private", "qwerty", "qwertz", "azerty", "qwert", "asdf", "zxcvb", "abc", "abcd", "abcdef", "baton", "scheduler", "executor", "server", "computer", "internet", "network", "iloveyou", "loveyou", "lovely", "love", "lover", "loveme", "forever", "sunshine", "princess", "princesa", "prince", "angel", "angels", "football", "baseball", "basketball", "soccer", "hockey", "tennis", "golf", "golfer", "cricket", "liverpool", "chelsea", "arsenal", "barcelona", "realmadrid", "juventus", "manchester", "rangers", "celtic", "yankees", "cowboys", "steelers", "lakers", "eagles", "dragon", "monkey", "shadow", "superman", "batman", "spiderman", "pokemon", "naruto", "starwars", "startrek", "matrix", "gandalf", "michael", "jennifer", "jessica", "jordan", "ashley", "daniel", "andrew", "joshua", "matthew", "anthony", "robert", "thomas", "charlie", "william", "james", "george", "david", "joseph", "richard", "christopher", "nicole", "amanda", "michelle", "melissa", "elizabeth", "samantha", "stephanie", "alexander", "alexandra", "patricia", "barbara", "victoria", "vanessa", "hannah", "maria", "martin", "thomas", "freedom", "whatever", "trustno", "trustnoone", "blink", "nothing", "hello", "goodbye", "computer", "samsung", "google", "facebook", "microsoft", "windows", "apple", "android", "iphone", "twitter", "youtube", "myspace", "linkedin", "instagram", "amazon", "hotmail", "flower", "flowers", "butterfly", "rainbow", "summer", "winter", "spring", "autumn", "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "chocolate", "cookie", "cheese", "banana", "orange", "purple", "yellow", "silver", "golden", "diamond", "crystal", "pepper", "ginger", "killer", "hunter", "ranger", "warrior", "knight", "soldier", "marine", "ninja", "samurai", "pirate", "wizard", "legend", "phoenix", "tiger", "lion", "eagle", "falcon", "wolf", "bear", "panther", "jaguar", "mustang", "corvette", "ferrari", "porsche", "mercedes", "harley", "yamaha", "honda", "toyota", "nissan", "maverick", "thunder", "lightning", "storm", "hurricane", "mountain", "ocean", "river", "secret", "family", "mother", "father", "sister", "brother", "daughter", "baby", "babygirl", "babyboy", "sweetheart", "honey", "sugar", "friend", "friends", "bestfriend", "buddy", "jesus", "christ", "heaven", "blessed", "church", "bible", "genesis", "money", "dollar", "million", "business", "company", "office", "service", "support", "marketing", "sales", "finance", "music", "guitar", "metallica", "nirvana", "slipknot", "eminem", "beatles", "elvis", "player", "gamer", "gaming", "minecraft", "fortnite", "roblox", "counterstrike", "warcraft", "starcraft", "halo", "zelda", "mario", "sonic", "nintendo", "playstation", "xbox", "america", "american", "london", "paris", "berlin", "germany", "france", "england", "ireland", "scotland", "canada", "australia", "india", "china", "russia", "moscow", "brazil", "mexico", "spain", "italy", "japan", "tokyo", "newyork", "california", "texas", "florida", "chicago", "boston", "dallas", "hello", "helloworld", "letmein", "openup", "opensesame", "abracadabra", "mypassword", "newpassword", "yourpassword", "thepassword", "nopassword", "trustme", "pleaseletmein", "iamtheadmin", "supersecret", "topsecret", "changemenow", "correcthorse", "q1w2e3r4", "q1w2e3", "1q2w3e4r", "1qaz2wsx", "zaq12wsx", "qazwsx", "qweasd", "qweasdzxc", "asdfgh", "asdfghjkl", "zxcvbnm", "qwertyuiop"]
-)
+_MOST_GUESSED = """
+    password passwort passw passwd pass motdepasse contrasena senha parola wachtwoord haslo parool admin
+    administrator root user guest test tester testing default changeme changeit secret letmein welcome
+    login master access system manager operator demo temp temporary public private qwerty qwertz azerty
+    qwert asdf zxcvb abc abcd abcdef baton scheduler executor server computer internet network iloveyou
+    loveyou lovely love lover loveme forever sunshine princess princesa prince angel angels football
+    baseball basketball soccer hockey tennis golf golfer cricket liverpool chelsea arsenal barcelona
+    realmadrid juventus manchester rangers celtic yankees cowboys steelers lakers eagles dragon monkey
+    shadow superman batman spiderman pokemon naruto starwars startrek matrix gandalf michael jennifer
+    jessica jordan ashley daniel andrew joshua matthew anthony robert thomas charlie william james
+    george david joseph richard christopher nicole amanda michelle melissa elizabeth samantha stephanie
+    alexander alexandra patricia barbara victoria vanessa hannah maria martin freedom whatever trustno
+    trustnoone blink nothing hello goodbye samsung google facebook microsoft windows apple android
+    iphone twitter youtube myspace linkedin instagram amazon hotmail flower flowers butterfly rainbow
+    summer winter spring autumn january february march april may june july august september october
+    november december monday tuesday wednesday thursday friday saturday sunday chocolate cookie cheese
+    banana orange purple yellow silver golden diamond crystal pepper ginger killer hunter ranger warrior
+    knight soldier marine ninja samurai pirate wizard legend phoenix tiger lion eagle falcon wolf bear
+    panther jaguar mustang corvette ferrari porsche mercedes harley yamaha honda toyota nissan maverick
+    thunder lightning storm hurricane mountain ocean river family mother father sister brother daughter
+    baby babygirl babyboy sweetheart honey sugar friend friends bestfriend buddy jesus christ heaven
+    blessed church bible genesis money dollar million business company office service support marketing
+    sales finance music guitar metallica nirvana slipknot eminem beatles elvis player gamer gaming
+    minecraft fortnite roblox counterstrike warcraft starcraft halo zelda mario sonic nintendo
+    playstation xbox america american london paris berlin germany france england ireland scotland canada
+    australia india china russia moscow brazil mexico spain italy japan tokyo newyork california texas
+    florida chicago boston dallas helloworld openup opensesame abracadabra mypassword newpassword
+    yourpassword thepassword nopassword trustme pleaseletmein iamtheadmin supersecret topsecret
+    changemenow correcthorse q1w2e3r4 q1w2e3 1q2w3e4r 1qaz2wsx zaq12wsx qazwsx qweasd qweasdzxc asdfgh
+    asdfghjkl zxcvbnm qwertyuiop
+"""
+_WORDS = frozenset(_MOST_GUESSED.split())
 
 _WALKS = (
     "01234567890",

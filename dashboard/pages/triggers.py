@@ -40,15 +40,13 @@ def new(job_id: int) -> str:
 @triggers_pages.post("/jobs/<id:job_id>/triggers")
 def create(job_id: int) -> Response | tuple[str, int]:
     """Insert the row and go to its page. A second click finds the row of the first."""
-    with write(resources().engine) as connection:
+    with read(resources().engine) as connection:
         job = _job(connection, job_id)
         form = TriggerForm.submitted(request.form, job)
-        is_new, log_id = False, 0
-        if not form.errors:
-            is_new, log_id = _plan(connection, job, form)
-    if form.errors:
-        with read(resources().engine) as connection:
+        if form.errors:
             return _form(connection, job, form), 422
+    with write(resources().engine) as connection:
+        is_new, log_id = _plan(connection, _job(connection, job_id), form)
     wake_schedulers("trigger.planned")
     flash(f"“{job.name}” is triggered." if is_new else "This was triggered already; here is its run.", "good")
     back = request.form.get("back", "")

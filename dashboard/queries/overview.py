@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, text
 
-from baton.store import groups
-from baton.store.models import FOLLOWED, UNFINISHED, UNSUCCESSFUL, ExecutorGroup, FailedCallback, Job, JobLog
+from baton.store import failed_callbacks, groups
+from baton.store.models import FOLLOWED, UNFINISHED, UNSUCCESSFUL, ExecutorGroup, Job, JobLog
 from baton.vocabulary import Outcome, TriggerCode
 
 from ..filters import reason
@@ -112,7 +112,7 @@ def look(connection: Connection, now_ms: int) -> Overview:
         failures=failures(connection, now_ms - SINCE["24h"]),
         counts=run_list.counts(connection, Question(since="24h"), now_ms),
         problems=problems(connection, served),
-        failed_callbacks=connection.execute(select(func.count()).select_from(FailedCallback)).scalar_one(),
+        failed_callbacks=failed_callbacks.count(connection),
     )
 
 

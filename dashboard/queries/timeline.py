@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from baton.store.runs import RunView
 from baton.vocabulary import Outcome, RunState
@@ -57,22 +58,20 @@ def timeline(shown: ShownRun) -> list[Step]:
         _started(shown),
         _ended(shown),
     ]
-    return [
-        _with_gap(before, step)
-        for before, step in zip([None, *steps], steps, strict=False)
-    ]
+    return [steps[0], *(_with_gap(before, step) for before, step in pairwise(steps))]
 
 
 def trigger_facts(run: RunView) -> list[Fact]:
     """What `trigger_msg` says: the facts of the push, or why there was none."""
-    if not run.trigger_msg:
+    said = run.trigger_msg or ""
+    if not said:
         return []
     try:
-        facts = json.loads(run.trigger_msg)
+        facts = json.loads(said)
     except (ValueError, RecursionError):
-        return [Fact("Message", run.trigger_msg or "")]
+        facts = None
     if not isinstance(facts, dict):
-        return [Fact("Message", str(run.trigger_msg))]
+        return [Fact("Message", said)]
     return [Fact(_FACT_NAMES.get(name, name), _said(name, value)) for name, value in facts.items()]
 
 
@@ -106,9 +105,7 @@ def _ended(shown: ShownRun) -> Step:
     return Step("Ended", at_ms, label(Outcome(run.outcome)), tone(run.outcome), is_reached=True)
 
 
-def _with_gap(before: Step | None, step: Step) -> Step:
-    if before is None or before.at_ms is None or step.at_ms is None:
+def _with_gap(before: Step, step: Step) -> Step:
+    if before.at_ms is None or step.at_ms is None:
         return step
-    return Step(
-        step.name, step.at_ms, step.note, step.tone, step.is_reached, max(0, step.at_ms - before.at_ms)
-    )
+    return replace(step, gap_ms=max(0, step.at_ms - before.at_ms))
