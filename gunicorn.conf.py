@@ -3,9 +3,10 @@
 import os
 from typing import Any
 
-import config
+# not `import config`: gunicorn takes that name for its own setting
+from config import load_or_exit
 
-_settings = config.load_or_exit(os.environ)
+_settings = load_or_exit(os.environ)
 _host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
 
 bind = f"{_host}:{_settings.port}"
