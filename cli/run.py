@@ -23,8 +23,10 @@ from baton.broker.embedded import EmbeddedRedis
 from baton.clock import SYSTEM_CLOCK
 from baton.errors import InputError
 
-from . import migrate, seed, signin, state
+from . import seed, state
 from .crew import Crew, commands_of
+from .migrate import bring_up
+from .signin import address, first_link, reachable
 
 _BEYOND_DRAIN_S = 5.0
 """What a worker may need on top of draining and killing: the last results go to Redis."""
@@ -50,8 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
     _require_free_port(settings.host, settings.port)
     with _redis(environ, folder) as redis:
         settings = config.load(environ)
-        _look_at_redis(settings)
-        migrate.bring_up(settings)
+        _look_at_redis(settings, is_own=redis is not None)
+        bring_up(settings)
         seed.demo(settings)
         crew = Crew(
             commands_of(state.HOME / "Procfile"),
@@ -147,11 +149,14 @@ class _OwnRedis:
         self._server.stop()
 
 
-def _look_at_redis(settings: config.Settings) -> None:
+def _look_at_redis(settings: config.Settings, *, is_own: bool) -> None:
     with connect(settings.redis_url) as redis:
-        warnings = check(redis, now_ms=SYSTEM_CLOCK.now_ms(), production=settings.is_production)
-    for warning in warnings:
-        print(f"Redis: {warning}")
+        findings = check(redis, now_ms=SYSTEM_CLOCK.now_ms(), production=settings.is_production)
+    if is_own:
+        print("Redis: a private server on a unix socket, for this machine only; a fleet sets REDIS_URL")
+        findings = [finding for finding in findings if finding.serious]
+    for finding in findings:
+        print(f"Redis: {finding.text}")
 
 
 class _RedisKeeper:
@@ -182,17 +187,17 @@ class _Greeting:
             self._crew.say(line)
 
     def _lines(self) -> list[str]:
-        lines = [f"  Baton is running:      {signin.address(self._settings)}"]
+        lines = [f"  Baton is running:      {address(self._settings)}"]
         if self._settings.admin_password:
             lines.append("  Sign in as admin with the password in BATON_ADMIN_PASSWORD.")
-        elif link := signin.first_link(self._settings):
+        elif link := first_link(self._settings):
             lines.append(f"  Sign in once with:     {link}")
         return [*lines, "  Add a second worker:   make worker", "  Stop everything:       Ctrl-C"]
 
 
 def _answers(host: str, port: int) -> bool:
     try:
-        socket.create_connection((signin.reachable(host), port), timeout=0.5).close()
+        socket.create_connection((reachable(host), port), timeout=0.5).close()
     except OSError:
         return False
     return True

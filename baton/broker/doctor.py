@@ -64,8 +64,8 @@ def examine(redis: Redis, *, now_ms: int) -> list[Finding]:
     return sorted(findings, key=lambda finding: not finding.serious)
 
 
-def check(redis: Redis, *, now_ms: int, production: bool) -> list[str]:
-    """Answer what to warn about; raises `BrokerError` naming all serious findings in production.
+def check(redis: Redis, *, now_ms: int, production: bool) -> list[Finding]:
+    """Every finding about this server; raises `BrokerError` naming all serious findings in production.
 
     A server that is too old is refused everywhere: the scripts do not work there.
     """
@@ -75,7 +75,7 @@ def check(redis: Redis, *, now_ms: int, production: bool) -> list[str]:
     serious = [finding.text for finding in findings if finding.serious]
     if serious and (production or too_old):
         raise BrokerError("this Redis cannot be used: " + " ".join(serious))
-    return [finding.text for finding in findings]
+    return findings
 
 
 def server_name(info: Mapping[str, Any]) -> str:

@@ -44,7 +44,7 @@ def test_a_server_that_forgets_is_refused_in_production_and_warned_about_in_deve
     client.config_set(setting, value)
     now_ms = SYSTEM_CLOCK.now_ms()
 
-    assert says in "\n".join(doctor.check(client, now_ms=now_ms, production=False))
+    assert says in texts(doctor.check(client, now_ms=now_ms, production=False))
     with pytest.raises(BrokerError, match=says):
         doctor.check(client, now_ms=now_ms, production=True)
 
