@@ -72,7 +72,7 @@ def trigger_facts(run: RunView) -> list[Fact]:
         facts = None
     if not isinstance(facts, dict):
         return [Fact("Message", said)]
-    return [Fact(_FACT_NAMES.get(name, name), _said(name, value)) for name, value in facts.items()]
+    return [Fact(str(_FACT_NAMES.get(name, name)), str(_said(name, value))) for name, value in facts.items()]
 
 
 def lane_in(run: RunView) -> str | None:
