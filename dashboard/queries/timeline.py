@@ -80,6 +80,10 @@ def lane_in(run: RunView) -> str | None:
     return next((fact.text for fact in trigger_facts(run) if fact.name == "Lane"), None)
 
 
+def _fact_name(name: str) -> str:
+    return _FACT_NAMES.get(name, name)
+
+
 def _said(name: str, value: object) -> str:
     if name == "executor_timeout":
         return f"{value} s" if value else "none"
