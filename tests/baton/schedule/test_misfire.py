@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from baton.schedule.misfire import Decision, due_fires
+from baton.errors import ScheduleError
+from baton.schedule import following, next_fire
+from baton.schedule.cron import LATEST_MS
+from baton.schedule.misfire import COUNT_LIMIT, Decision, due_fires
 from baton.vocabulary import TriggerType
 
 T = 1_800_000_000_000  # a whole minute
@@ -27,6 +32,7 @@ CRON, MISFIRE = TriggerType.CRON, TriggerType.MISFIRE
 @pytest.mark.parametrize(
     ("job", "now_ms", "expected"),
     [
+        (Job(), T - 1, Decision((), T, 0)),
         (Job(), T, Decision(((T, CRON),), T + 10_000, 0)),
         (Job(), T + 5_000, Decision(((T, CRON),), T + 10_000, 0)),
         (Job(), T + 5_001, Decision((), T + 10_000, 1)),
@@ -40,10 +46,82 @@ CRON, MISFIRE = TriggerType.CRON, TriggerType.MISFIRE
          Decision(tuple((T + n * 1000, CRON) for n in range(4)), T + 4_000, 0)),
         # years late costs no years of counting
         (Job(schedule_conf="1"), T + 10**11, Decision(
-            tuple((T + 10**11 - 5_000 + n * 1000, CRON) for n in range(6)), T + 10**11 + 1_000, 1_000)),
+            tuple((T + 10**11 - 5_000 + n * 1000, CRON) for n in range(6)), T + 10**11 + 1_000, 10**8 - 5)),
         (Job(schedule_type="CRON", schedule_conf="* * * * *"), T, Decision(((T, CRON),), T + 60_000, 0)),
         (Job(schedule_type="CRON", schedule_conf="* * * * *"), T + 150_000, Decision((), T + 180_000, 3)),
     ],
 )  # fmt: skip
 def test_what_counts(job, now_ms, expected):
     assert due_fires(job, now_ms) == expected
+
+
+def test_a_cron_that_slept_for_years_is_counted_up_to_a_limit():
+    decision = due_fires(Job(schedule_type="CRON", schedule_conf="* * * * *"), T + 10**11)
+
+    assert (decision.missed, decision.fires) == (COUNT_LIMIT, ())
+    assert decision.next_ms == T + 10**11 + 20_000
+
+
+@pytest.mark.parametrize(("schedule_type", "conf"), [("CRON", "0 0 1 1 *"), ("FIX_RATE", "60")])
+def test_a_job_that_was_never_planned_has_missed_nothing(schedule_type, conf):
+    decision = due_fires(Job(next_trigger_time=0, schedule_type=schedule_type, schedule_conf=conf), T)
+
+    assert (decision.fires, decision.missed) == ((), 0)
+    assert decision.next_ms > T
+
+
+def test_a_job_that_lost_its_schedule_fires_no_more():
+    assert due_fires(Job(schedule_type="NONE", schedule_conf=""), T) == Decision((), None, 0)
+
+
+def test_the_last_fire_time_fires_though_none_follows():
+    last = LATEST_MS + 1
+    job = Job(next_trigger_time=last, schedule_type="CRON", schedule_conf="* * * * *")
+
+    assert due_fires(job, last) == Decision(((last, CRON),), None, 0)
+
+
+def test_an_unknown_misfire_strategy_is_refused_with_the_choice():
+    with pytest.raises(ScheduleError, match="'GUESS' is not known: use one of DO_NOTHING, FIRE_ONCE_NOW"):
+        due_fires(Job(misfire_strategy="GUESS"), T)
+
+
+SCHEDULES = st.sampled_from(
+    [
+        ("FIX_RATE", "1"), ("FIX_RATE", "7"), ("FIX_RATE", "3600"),
+        ("CRON", "* * * * *"), ("CRON", "*/7 2 * * *"),
+    ]
+)  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    SCHEDULES,
+    st.sampled_from(["UTC", "Europe/Berlin", "Australia/Lord_Howe"]),
+    st.sampled_from(["DO_NOTHING", "FIRE_ONCE_NOW"]),
+    st.integers(1_770_000_000_000, 1_800_000_000_000),
+    st.integers(0, 400_000) | st.integers(0, 10**10),
+    st.integers(0, 120_000),
+)
+def test_each_fire_time_is_planned_once_or_missed_and_the_next_is_after_now(
+    schedule, zone, strategy, before_ms, late_ms, threshold_ms
+):
+    planned_ms = next_fire(*schedule, zone, before_ms)
+    now_ms = planned_ms + late_ms
+    decision = due_fires(Job(planned_ms, *schedule, zone, strategy), now_ms, threshold_ms)
+
+    assert decision.next_ms > now_ms
+    on_time = [at for at, kind in decision.fires if kind is CRON]
+    assert all(now_ms - threshold_ms <= at <= now_ms for at in on_time)
+    misfires = [at for at, kind in decision.fires if kind is MISFIRE]
+    assert misfires == ([planned_ms] if decision.missed and strategy == "FIRE_ONCE_NOW" else [])
+    # a walk through the schedule meets exactly the missed ones, those on time, and the next
+    at, walked = planned_ms, []
+    while at <= now_ms and len(walked) < 500:
+        walked.append(at)
+        at = following(*schedule, zone, at, at)
+    if len(walked) < 500:
+        missed = [at for at in walked if at < now_ms - threshold_ms]
+        assert walked == missed + on_time
+        assert decision.missed in {len(missed), COUNT_LIMIT}
+        assert decision.next_ms == at
