@@ -183,7 +183,7 @@ class _Greeting:
         if self._is_said or not _answers(self._settings.host, self._settings.port):
             return
         self._is_said = True
-        for line in ("", *self._lines(), ""):
+        for line in (" ", *self._lines(), " "):
             self._crew.say(line)
 
     def _lines(self) -> list[str]:

@@ -17,7 +17,6 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Self, cast
@@ -182,14 +181,16 @@ def _lock(data_dir: Path) -> IO[str]:
     """Held by this process and, through inheritance, by the server; raises `BrokerError`."""
     # opened for appending: the number of its holder stays readable until the lock is ours
     lock = (data_dir / "owner").open("a+", encoding="utf-8")
-    if not _within(_LOCK_WITHIN_S, lambda: _try_lock(lock)):
-        lock.seek(0)
-        owner = lock.read().strip() or "unknown"
-        lock.close()
-        raise BrokerError(
-            f"the Redis data in {data_dir} is in use by process {owner}. Is Baton running there already? "
-            "Stop it first, or set BATON_STATE_DIR to another folder."
-        )
+    deadline = time.monotonic() + _LOCK_WITHIN_S
+    while not _try_lock(lock):
+        owner = _owner(lock)
+        if _is_alive(owner) or time.monotonic() > deadline:
+            lock.close()
+            raise BrokerError(
+                f"the Redis data in {data_dir} is in use by process {owner}. Is Baton running there "
+                "already? Stop it first, or set BATON_STATE_DIR to another folder."
+            )
+        time.sleep(_POLL_S)
     lock.truncate(0)
     lock.write(str(os.getpid()))
     lock.flush()
@@ -204,13 +205,20 @@ def _try_lock(lock: IO[str]) -> bool:
     return True
 
 
-def _within(seconds: float, done: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + seconds
-    while not done():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(_POLL_S)
-    return True
+def _owner(lock: IO[str]) -> int:
+    lock.seek(0)
+    return int(lock.read() or 0)
+
+
+def _is_alive(pid: int) -> bool:
+    """Waiting for a server makes sense only after its owner is gone."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return pid > 0
 
 
 def _socket_dir(data_dir: Path) -> Path:

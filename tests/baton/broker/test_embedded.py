@@ -81,8 +81,7 @@ def test_a_path_too_long_for_a_socket_moves_the_socket_only(own_redis, tmp_path)
     assert not folder.exists()
 
 
-def test_two_servers_never_share_data(own_redis, tmp_path, monkeypatch):
-    monkeypatch.setattr(embedded, "_LOCK_WITHIN_S", 0.2)
+def test_two_servers_never_share_data(own_redis, tmp_path):
     own_redis()
 
     with pytest.raises(BrokerError, match=f"in use by process {os.getpid()}"):
