@@ -132,13 +132,17 @@ class Executor:
         self._app_name = app_name
         self._consumer = Consumer(world.redis, world.blocking, app_name, executor_id)
         self._clock = world.clock
+        self._has_beaten = False
         self.claimed: list[Claimed] = []
 
     def beat(self) -> None:
+        self._has_beaten = True
         info = ExecutorInfo(self.id, "h", 1, ("noop",), 4, 0, 1, 1, "1", "running")
         self._consumer.renew(info, {run.log_id: run.token for run in self.claimed})
 
     def claim(self, runs: int = 100) -> list[Claimed]:
+        if not self._has_beaten:
+            self.beat()
         claimed = self._consumer.claim(runs)
         self.claimed += claimed
         return claimed

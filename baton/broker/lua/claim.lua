@@ -1,19 +1,20 @@
 -- claim: take messages from ready lanes, and a lease on each.
--- KEYS epoch ready running results marker seq leases cancels held token
+-- KEYS epoch ready running results marker seq leases cancels held token beats
 -- ARGV prefix executor max_runs
--- ANSWER a flat list of token, lane, element; empty while the group is closed
+-- ANSWER a flat list of token, lane, element; empty while the group is closed, and for an executor
+--   without a beat (it is new, or was declared dead): nobody would notice its death
 -- INVARIANT a lane has one lease at most; the token of a later lease is larger
 -- REPEAT an answer that got lost leaves leases the executor does not know: renew names them as
 --   orphans and the executor hands them back
 
-local epoch, ready, running, results, marker, seq, leases, cancels, held, token =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local epoch, ready, running, results, marker, seq, leases, cancels, held, token, beats =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local prefix, executor = ARGV[1], ARGV[2]
 --- @include _lane
 --- @include _lease
 --- @include _result
 
-if redis.call('EXISTS', epoch) == 0 then return {} end
+if redis.call('EXISTS', epoch) == 0 or redis.call('HEXISTS', beats, executor) == 0 then return {} end
 local lanes = redis.call('ZRANGE', ready, 0, tonumber(ARGV[3]) - 1)
 if #lanes == 0 then return {} end
 

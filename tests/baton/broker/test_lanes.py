@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from redis import Redis
 
@@ -33,7 +35,9 @@ class Group:
         self.results = Results(redis, blocking, "judge")
 
     def consumer(self, executor_id: str) -> Consumer:
-        return Consumer(self.redis, self.blocking, GROUP, executor_id)
+        consumer = Consumer(self.redis, self.blocking, GROUP, executor_id)
+        consumer.renew(replace(INFO, executor_id=executor_id), {})
+        return consumer
 
     def push(self, *rows: PushRow) -> list[str]:
         return [answer.verdict.value for answer in self.producer.push(GROUP, rows)]
@@ -160,7 +164,6 @@ def test_settling_twice_reports_twice_and_frees_once(group):
 def test_an_executor_that_beats_again_is_not_recovered(group):
     group.push(row(1))
     group.one.claim(1)
-    group.one.renew(INFO, {})
     counter = beats(group.redis, GROUP)["one"]
     group.one.renew(INFO, {})
     assert recovery.recover(group.redis, GROUP, "one", counter) is None
@@ -173,7 +176,7 @@ def test_a_lost_run_ends_as_its_policy_says_and_the_executor_is_forgotten(group)
     group.one.renew(INFO, {})
     taken = recovery.recover(group.redis, GROUP, "one", beats(group.redis, GROUP)["one"])
     assert sorted(taken or []) == [(1, Ending.LOST), (2, Ending.RERUN)]
-    assert executors(group.redis, GROUP) == []
+    assert [info.executor_id for info in executors(group.redis, GROUP)] == ["two"]
     assert sorted(ids(group.two.claim(5))) == [2, 3]
     assert group.wrong_lanes("1", "2") == 0
 
@@ -182,8 +185,8 @@ def test_a_run_is_started_again_three_times_then_it_is_lost(group):
     group.push(row(1, on_lost="RERUN"))
     fates = []
     for _ in range(4):
-        group.one.claim(1)
         group.one.renew(INFO, {})
+        group.one.claim(1)
         fates += recovery.recover(group.redis, GROUP, "one", beats(group.redis, GROUP)["one"]) or []
     assert [fate.value for _, fate in fates] == ["rerun", "rerun", "rerun", "lost"]
 
@@ -215,11 +218,20 @@ def test_a_living_executor_keeps_its_runs_when_redis_loses_its_data(group):
     assert group.one.renew(INFO, {1: mine.token}).unknown == {1}
     assert group.one.reassert([mine]) == set()
     recovery.open_group(group.redis, GROUP)
+    group.two.renew(replace(INFO, executor_id="two"), {})
     assert group.push(row(1), row(2, "2")) == ["repeated", "queued"]
     (again,) = group.two.claim(5)
     assert again.log_id == 2
     assert again.token > other.token, "tokens grow although the counter was lost"
     assert group.one.reassert([other]) == {2}
+
+
+def test_an_executor_without_a_beat_claims_nothing(group):
+    group.push(row(1))
+    group.one.leave()
+    assert group.one.claim(1) == []
+    group.one.renew(INFO, {})
+    assert ids(group.one.claim(1)) == [1]
 
 
 def test_a_run_that_ended_gets_no_lease_again(group):
