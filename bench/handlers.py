@@ -1,0 +1,25 @@
+"""What the benchmarks run."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from baton import JobContext, job
+
+STARTS = "BATON_BENCH_STARTS"
+"""The environment variable that names the file of handler starts."""
+
+
+@job("noop")
+def noop() -> None:
+    """Nothing: what is measured is the way there and back."""
+
+
+@job("stamp")
+def stamp(context: JobContext) -> None:
+    """Say when this run began, on the clock that all processes of a machine share."""
+    began_ns = time.monotonic_ns()
+    descriptor = os.open(os.environ[STARTS], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.write(descriptor, f"{context.log_id} {began_ns}\n".encode())
+    os.close(descriptor)
