@@ -33,6 +33,7 @@ EventName = Literal[
     "watch.executor_lost",  # an executor stopped beating; its runs were taken back
     "claim.done",  # `runs` messages were claimed
     "claim.malformed",  # a claimed message could not be opened; its row ends as failed
+    "claim.returned",  # `runs` that no child could begin soon went back to their lanes
     "run.started",
     "run.ended",
     "run.killed",  # a run was stopped from outside; `how` says what was needed

@@ -1,9 +1,10 @@
 """Inside a child process: import the handlers, then run one handler after the other.
 
-The parent sends `["run", …]`; the child answers `["ready", names, problem]` once and `["ended", …]`
-per run. Before it answers, the ending stands in the journal. The child survives a SIGTERM that
-its parent did not announce with a `["cancel"]` frame: a platform that stops every process of a
-machine at once must not cut the runs its parent is still waiting for.
+The parent sends `["run", ticket, …]`, perhaps several ahead; the child begins one when it has taken
+its ticket from the turnstile. It says `["ready", names, problem]` once, and `["ended", ticket, …]` per
+run; before that, the ending stands in the journal. The child survives a SIGTERM that its parent did
+not announce with `["cancel", ticket]`: a platform that stops every process of a machine at once must
+not cut the runs its parent is still waiting for.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import sys
 import threading
 import time
 import traceback
+from collections import deque
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -32,6 +34,7 @@ from baton.handlers import Handler
 
 from . import outcome, pipe, runlog, spool
 from .outcome import RunOutcome
+from .turnstile import enter
 
 RESULT_LIMIT_BYTES = 64 * 1024
 _PR_SET_PDEATHSIG = 1
@@ -40,9 +43,19 @@ _PR_SET_PDEATHSIG = 1
 class Child:
     """One warm child process."""
 
-    def __init__(self, connection: socket.socket, reader: pipe.Reader, settings: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        connection: socket.socket,
+        turnstile: socket.socket,
+        reader: pipe.Reader,
+        settings: dict[str, Any],
+    ) -> None:
         self._connection = connection
+        self._turnstile = turnstile
         self._reader = reader
+        self._given: deque[list[Any]] = deque()
+        self._ticket = 0
+        self._was_signalled = False
         self._app_name: str = settings["app_name"]
         self._executor_id: str = settings["executor_id"]
         self._key = bytes.fromhex(settings["key"])
@@ -61,11 +74,25 @@ class Child:
         signal.signal(signal.SIGINT, lambda *_: None)
         self._load_handlers()
         self._connection.sendall(pipe.pack(["ready", sorted(self._handlers), self._load_problem]))
-        while (messages := self._reader.read()) is not None:
-            for message in messages:
-                if message[0] == "run":
-                    self._run(message)
+        while (ticket := enter(self._turnstile)) is not None:
+            message = self._message_of(ticket)
+            if message is None:
+                break
+            self._ticket, self._was_signalled = ticket, False
+            self._run(message)
         self._destroy()
+
+    def _message_of(self, ticket: int) -> list[Any] | None:
+        """The run of this ticket; those before it were taken back. None when the parent is gone."""
+        while True:
+            while self._given:
+                message = self._given.popleft()
+                if message[0] == "run" and message[1] == ticket:
+                    return message
+            messages = self._reader.read()
+            if messages is None:
+                return None
+            self._given.extend(messages)
 
     def _load_handlers(self) -> None:
         try:
@@ -74,16 +101,20 @@ class Child:
             self._load_problem = traceback.format_exc()
 
     def _on_sigterm(self, _number: int, _frame: FrameType | None) -> None:
-        if self._context is None:
-            return
+        self._was_signalled = True
+        if self._context is not None:
+            self._obey(self._context)
+
+    def _obey(self, context: JobContext) -> None:
+        """End the run if the signal was announced for it."""
         with contextlib.suppress(BlockingIOError):
-            for message in self._reader.read(socket.MSG_DONTWAIT) or []:
-                self._context.cancelled = self._context.cancelled or message[0] == "cancel"
-        if self._context.cancelled:
+            self._given.extend(self._reader.read(socket.MSG_DONTWAIT) or [])
+        if ["cancel", self._ticket] in self._given:
+            context.cancelled = True
             raise Cancelled
 
     def _run(self, message: list[Any]) -> None:
-        _, segment, token, attempt, facts = message
+        _, ticket, segment, token, attempt, facts = message
         self._log = log = runlog.RunLog(
             runlog.path_of(self._log_dir, facts["log_date_time"], facts["log_id"])
         )
@@ -117,14 +148,16 @@ class Child:
         with contextlib.suppress(OSError):
             self._journal.append(segment, frame)
         failpoint("journal.written")
-        self._connection.sendall(pipe.pack(["ended", facts["log_id"], frame, was_cancelled]))
+        self._connection.sendall(pipe.pack(["ended", ticket, frame, was_cancelled]))
 
     def _outcome_of(self, handler_name: str, context: JobContext) -> RunOutcome:
         started_ms = _now_ms()
         entered = run_context.enter(context)
-        self._context = context
-        failpoint("run.started")
         try:
+            self._context = context
+            failpoint("run.started")
+            if self._was_signalled:  # before there was a context to tell
+                self._obey(context)
             result = self._call(handler_name, context)
             said = outcome.of_code(
                 context.handle_code, context.handle_msg, started_ms, _now_ms(), _result_text(result, context)
@@ -217,22 +250,25 @@ def _now_ms() -> int:
 
 
 def main() -> int:
-    """`python -m worker.child <descriptor> <parent pid>`; the first frame has the settings."""
-    descriptor, parent = int(sys.argv[1]), int(sys.argv[2])
+    """`python -m worker.child <connection> <turnstile> <parent pid>`; the first frame has the settings."""
+    descriptor, turnstile_descriptor, parent = map(int, sys.argv[1:])
     with contextlib.suppress(AttributeError, OSError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         return 1
     sys.stdout = open(1, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
-    with socket.socket(fileno=descriptor) as connection:
+    with (
+        socket.socket(fileno=descriptor) as connection,
+        socket.socket(fileno=turnstile_descriptor) as turnstile,
+    ):
         reader = pipe.Reader(connection)
         first = reader.read()
         if not first:
             return 1
         settings = first[0][1]
         arm(settings["failpoints"])
-        child = Child(connection, reader, settings)
+        child = Child(connection, turnstile, reader, settings)
         logging.basicConfig(level=logging.INFO, handlers=[_RunLogging(child)])
         threading.current_thread().name = "run"
         child.serve()

@@ -71,7 +71,7 @@ def run(
     logs = Path(log_dir).resolve()
     spool = Spool(Path(spool_dir).resolve(), executor_id)
     runs = Runs()
-    courier = Courier(consumer, runs, spool, key, app_name, executor_id, concurrency)
+    courier = Courier(consumer, runs, spool, key, app_name, executor_id)
     known: dict[str, tuple[str, ...]] = {"handlers": ()}
     started_ms = SYSTEM_CLOCK.now_ms()
 
@@ -114,6 +114,8 @@ def run(
             "failpoints": failpoints,
         },
         on_ended=courier.end,
+        on_surplus=courier.return_unrun,
+        on_room=courier.set_room,
         written_ending=written_ending,
         on_handlers=on_handlers,
     )

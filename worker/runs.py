@@ -10,7 +10,7 @@ from baton.broker.consumer import Claimed, Stop
 from baton.messages import TriggerParam
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Run:
     """One claimed run on its way through the executor."""
 
@@ -35,6 +35,9 @@ class Runs:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._runs: dict[int, Run] = {}
+
+    def __len__(self) -> int:
+        return len(self._runs)
 
     def add(self, run: Run) -> None:
         """A run was claimed."""

@@ -40,6 +40,16 @@ class World:
         return worker
 
     def push(self, handler: str, param: str = "", *, frame: bytes | None = None, **fields: object) -> int:
+        row = self.row(handler, param, frame=frame, **fields)
+        Producer(self.redis).push(GROUP, [row])
+        return row.log_id
+
+    def push_together(self, *rows: PushRow) -> list[int]:
+        """One push: one claim can take them all."""
+        Producer(self.redis).push(GROUP, rows)
+        return [row.log_id for row in rows]
+
+    def row(self, handler: str, param: str = "", *, frame: bytes | None = None, **fields: object) -> PushRow:
         log_id = next(self.ids)
         job_id = int(str(fields.pop("job_id", log_id)))
         strategy = str(fields.pop("strategy", "SERIAL_EXECUTION"))
@@ -51,20 +61,26 @@ class World:
             "attempt": 1, "on_lost": "FAIL", **fields,
         }  # fmt: skip
         sealed = frame if frame is not None else seal(TriggerParam(**facts), KEY)  # type: ignore[arg-type]
-        row = PushRow(log_id, str(job_id), strategy, 1, "FAIL", sealed)
-        Producer(self.redis).push(GROUP, [row])
-        return log_id
+        return PushRow(log_id, str(job_id), strategy, 1, "FAIL", sealed)
 
     def ending(self, log_id: int, within_s: float = 15) -> HandleCallbackParam:
+        """What the executor said about the end of a run."""
+        return unseal(self.result(log_id, within_s).frame, HandleCallbackParam, KEY)
+
+    def result(self, log_id: int, within_s: float = 15) -> ResultItem:
+        """The first word in the stream about the end of a run."""
+
         def there() -> bool:
+            if log_id in self.ended:
+                return True
             entries = self.results.read([GROUP], count=100, block_ms=20)
             for entry in entries:
-                self.ended |= {item.log_id: item for item in entry.items}
+                self.ended = {item.log_id: item for item in entry.items} | self.ended
             self.results.acknowledge(entries)
             return log_id in self.ended
 
         until(there, within_s, f"the ending of {log_id}")
-        return unseal(self.ended[log_id].frame, HandleCallbackParam, KEY)
+        return self.ended[log_id]
 
     def log_of(self, log_id: int) -> str:
         return (self.folder / "logs" / "2023-11-14" / f"{log_id}.log").read_text("utf-8")

@@ -76,3 +76,15 @@ def stubborn(context: JobContext) -> None:
 @job("long-line")
 def long_line(context: JobContext) -> None:
     context.log("x" * 10_000_000)
+
+
+@job("nothing")
+def nothing() -> None:
+    pass
+
+
+@job("crash-after-a-while")
+def crash_after_a_while() -> None:
+    """Long enough for the parent to have given more runs ahead, short enough for it not to take them back."""
+    time.sleep(0.01)
+    os._exit(3)

@@ -1,0 +1,158 @@
+"""One warm child process, as its parent sees it: a process, two sockets, and the runs it was given."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import pipe, reaper
+from .pace import PATIENCE_S
+from .runs import Run
+from .turnstile import Turnstile
+
+_AHEAD_BYTES = 32 * 1024
+"""A child that runs something does not read: what is given ahead must fit into its socket, or the
+parent would wait for it."""
+
+
+@dataclass(slots=True, eq=False)
+class WarmChild:
+    """A child process and the runs it was given: it has begun the first, and may begin the others."""
+
+    process: subprocess.Popen[bytes]
+    connection: socket.socket
+    turnstile: Turnstile
+    reader: pipe.Reader
+    marker: str
+    is_ready: bool = False
+    runs: deque[Run] = field(default_factory=deque)
+    began_s: float = 0.0
+    """Monotonic: since when the first run has been the first."""
+    kill_at_s: float = 0.0
+    """Monotonic: when patience with a stopped run ends. 0 while nobody asked it to stop."""
+    _tickets: dict[int, Run] = field(default_factory=dict)
+    _last_ticket: int = 0
+    _unsent: list[int] = field(default_factory=list)
+    _ahead_bytes: int = 0
+
+    @property
+    def pid(self) -> int:
+        """Of the process, which leads a session of its own."""
+        return self.process.pid
+
+    @property
+    def run(self) -> Run | None:
+        """The run that is begun, if there is one."""
+        return self.runs[0] if self.runs else None
+
+    @property
+    def timeout_at_s(self) -> float:
+        """Monotonic: when the begun run times out; 0 without a limit."""
+        run = self.run
+        limit_s = run.trigger.executor_timeout if run and run.trigger else 0
+        return self.began_s + limit_s if limit_s > 0 else 0.0
+
+    def may_have(self, depth: int, now_s: float) -> int:
+        """How many runs it may have in all; a child whose run takes long gets none ahead."""
+        if not self.is_ready:
+            return 0
+        is_held_up = self.runs and (self.kill_at_s or now_s >= self.began_s + PATIENCE_S)
+        return len(self.runs) if is_held_up else depth
+
+    def fits(self, run: Run) -> bool:
+        """Whether this run can be handed over without waiting for the child to read."""
+        return not self.runs or self._ahead_bytes + len(run.claimed.frame) <= _AHEAD_BYTES
+
+    def give(self, run: Run) -> None:
+        """Put a run behind those it has; `send` hands it over."""
+        if self.runs:
+            self._ahead_bytes += len(run.claimed.frame)
+        else:
+            self.began_s, self._ahead_bytes = time.monotonic(), 0
+        self._last_ticket += 1
+        self._tickets[self._last_ticket] = run
+        self._unsent.append(self._last_ticket)
+        self.runs.append(run)
+
+    def send(self) -> None:
+        """Hand over what was given."""
+        if not self._unsent:
+            return
+        frames = b"".join(_frame(ticket, self._tickets[ticket]) for ticket in self._unsent)
+        # the tickets first: a child without one would not read a frame that is larger than the socket
+        with contextlib.suppress(ConnectionError):  # it died: its connection says so next
+            self.turnstile.admit(self._unsent)
+            self.connection.sendall(frames)
+        self._unsent.clear()
+
+    def ended(self, ticket: int) -> Run | None:
+        """The child says that this run has ended: it is no longer among its runs."""
+        run = self._tickets.pop(ticket, None)
+        if run is not None:
+            self.runs.remove(run)
+            self.began_s = time.monotonic()
+            self._ahead_bytes -= len(self.runs[0].claimed.frame) if self.runs else 0
+        return run
+
+    def take_back(self) -> list[Run]:
+        """The runs it has not begun, in order; they are the caller's now."""
+        taken = [self._tickets.pop(ticket) for ticket in sorted(self.turnstile.take_back())]
+        for run in taken:
+            self.runs.remove(run)
+        self._ahead_bytes = 0
+        return taken
+
+    def ask_to_end(self) -> None:
+        """Tell the child that its run shall end, then send SIGTERM to all its processes."""
+        ticket = next(ticket for ticket, run in self._tickets.items() if run is self.run)
+        with contextlib.suppress(ConnectionError):
+            self.connection.sendall(pipe.pack(["cancel", ticket]))
+        reaper.ask_to_end(self.pid)
+
+    def hang_up(self) -> None:
+        """Let it leave; it does so when it has nothing to run."""
+        self.turnstile.close()
+        self.connection.close()
+
+    def wait_for_end(self, timeout_s: float) -> None:
+        """Wait until it has ended by itself, at most so long."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout_s)
+
+    def destroy(self) -> None:
+        """Kill it with all it started; nothing of it is alive afterwards."""
+        self.hang_up()
+        reaper.kill_all(self.pid, self.marker)
+        self.process.wait()
+
+
+def start(marker: str, settings: dict[str, Any]) -> WarmChild:
+    """Start a child; it says `ready` when its handlers are imported."""
+    ours, theirs = socket.socketpair()
+    turnstile = Turnstile()
+    descriptors = [theirs.fileno(), turnstile.exit.fileno()]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "worker.child", *map(str, descriptors), str(os.getpid())],
+        pass_fds=descriptors,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        env={**os.environ, reaper.MARKER: marker},
+    )
+    theirs.close()
+    ours.sendall(pipe.pack(["settings", settings]))
+    return WarmChild(process, ours, turnstile, pipe.Reader(ours), marker)
+
+
+def _frame(ticket: int, run: Run) -> bytes:
+    if run.trigger is None:
+        raise ValueError("a run without a message cannot be started")
+    return pipe.pack(
+        ["run", ticket, run.segment, run.claimed.token, run.claimed.attempt, run.trigger.to_map()]
+    )
