@@ -98,8 +98,8 @@ def _type_name(table: Table, name: str) -> str:
     return "bytea" if isinstance(kind, LargeBinary) else "text"
 
 
-class _Among(FunctionElement[bool]):
-    type = Boolean()
+class _Among(FunctionElement[Any]):
+    # not typed as a Boolean: SQLAlchemy would write `… = 1`, and SQLite would read the whole table
     inherit_cache = True
 
 

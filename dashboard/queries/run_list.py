@@ -154,7 +154,7 @@ def counts(connection: Connection, asked: Question, now_ms: int) -> Counts:
     newest = (
         narrow.order_by((JobLog.trigger_time if by_time else JobLog.id).desc()).limit(COUNTED_ROWS).subquery()
     )
-    rows = connection.execute(select(newest.c.outcome, func.count()).group_by(newest.c.outcome)).tuples()
+    rows = connection.execute(select(newest.c.outcome, func.count()).group_by(newest.c.outcome))
     by_state = {outcome or UNFINISHED: count for outcome, count in rows}
     return Counts(by_state, is_capped=sum(by_state.values()) >= COUNTED_ROWS)
 
