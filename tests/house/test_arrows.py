@@ -67,7 +67,7 @@ def test_only_entry_points_read_settings_and_environment():
         and ("os.environ" in (text := path.read_text("utf-8")) or "getenv" in text)
     ]
     assert readers == []
-    passed_on = ["worker.pool"]  # a child process inherits what its worker has, and a mark
+    passed_on = ["worker.warm_child"]  # a child process inherits what its worker has, and a mark
     assert [name for name in environment if name not in passed_on] == []
 
 
