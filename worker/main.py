@@ -141,6 +141,8 @@ def run(
     while not asked.times:
         pool.step()
     telemetry.event("process.stopping", running=pool.running())
+    courier.is_draining = True
+    beat.wake()  # others see at once that this executor claims nothing any more
     _drain(pool, courier, runs, consumer, spool, asked, drain_grace_s)
     for loop in reversed(loops):
         loop.stop()
@@ -174,8 +176,7 @@ def _drain(
     asked: _Asked,
     grace_s: float,
 ) -> None:
-    """Claim nothing new, let runs finish, hand the rest back unrun; a second signal hurries."""
-    courier.is_draining = True
+    """Let runs finish, hand the rest back unrun; a second signal hurries."""
     with courier.lease_lock:  # a claim that is on its way arrives before anything is handed back
         pass
     _hand_back(pool.take_waiting(), runs, consumer, spool)

@@ -146,7 +146,7 @@ class Pool:
         self._children.clear()
 
     def _read_inbox(self) -> None:
-        while self._inbox:
+        for _ in range(len(self._inbox)):  # what is posted meanwhile waits for the next step
             self._inbox.popleft()()
 
     # giving
@@ -252,6 +252,9 @@ class Pool:
             run.stop = stop
             child.kill_at_s = time.monotonic() + self._kill_grace_s
             child.ask_to_end()
+        elif child.run is not run:
+            # the one before it has ended, and that word is on the way: ask again when it was heard
+            self.stop(run.log_id, stop)
         # else the child has begun the next one: this one has ended, and its word is on the way
 
     def _end_waiting(self, run: Run, stop: Stop) -> None:

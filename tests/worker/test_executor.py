@@ -179,3 +179,20 @@ def test_a_run_log_is_read_by_line_number(world, redis_url):
         True,
         "readLog fail, logFile not exists",
     )
+
+
+def test_a_draining_executor_says_so_and_claims_nothing(world):
+    worker = world.start(
+        BATON_BEAT_INTERVAL_S="60", BATON_EXECUTOR_DEAD_AFTER_S="200", BATON_DRAIN_GRACE_S="30"
+    )
+    log_id = world.push("sleep", "60", job_id=9)
+    world.wait_until_running(log_id)
+
+    worker.signal(signal.SIGTERM)
+    until(lambda: presence.executors(world.redis, GROUP)[0].state == "draining", 5, "the state")
+    later = world.push("succeed", job_id=10)
+    worker.signal(signal.SIGTERM)
+    until(lambda: not worker.is_running, 15, "the executor to stop")
+
+    assert control.lane_depths(world.redis, GROUP, ["9", "10"]) == {"9": 1, "10": 1}
+    assert later not in world.ended
