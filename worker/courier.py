@@ -70,12 +70,11 @@ class Courier:
         self._work.clear()
         self._return_surplus()
         batch = [self._ended.popleft() for _ in range(min(len(self._ended), MAX_SETTLE_RUNS))]
-        claimed = self._exchange(batch)
-        accepted = [run for each in claimed if (run := self._accept(each))]
+        accepted = self._exchange(batch)
         if accepted and self.pool is not None:
             self.pool.submit(accepted)
         if self._free() > 0:
-            if claimed:
+            if accepted:
                 return 0.0
             self._hungry.set()
         self._work.wait(_SAFETY_POLL_S)
@@ -145,7 +144,8 @@ class Courier:
                 self._spool.accepted(run.segment)
             telemetry.detail("claim.returned", runs=len(runs))
 
-    def _exchange(self, batch: list[Run]) -> list[Claimed]:
+    def _exchange(self, batch: list[Run]) -> list[Run]:
+        """Settle these, claim as many as there is room for; answers the runs to begin."""
         if batch:
             failpoint("settle.before")
         settled = [Settled(run.log_id, run.claimed.token, run.claimed.attempt, run.frame) for run in batch]
@@ -154,6 +154,7 @@ class Courier:
                 free = 0 if self.is_draining else self._free() + len(batch)
                 claimed = self._consumer.settle_and_claim(settled, free)
                 self._runs.drop(run.log_id for run in batch)
+                accepted = [run for each in claimed if (run := self._accept(each))]
         except Exception:
             self._ended.extendleft(reversed(batch))
             if batch:
@@ -167,7 +168,7 @@ class Courier:
             self._spool.accepted(run.segment)
         if claimed:
             failpoint("claim.done")
-        return claimed
+        return accepted
 
     def _accept(self, claimed: Claimed) -> Run | None:
         """The run, if it can be run here; otherwise it has ended with the reason."""

@@ -48,7 +48,7 @@ class Leases:
         # a margin of one beat, at most 2 s, between stopping here and being taken back there
         self._fence_after_s = dead_after_s - min(2.0, beat_interval_s)
         self._renewed_s = clock.monotonic_s()
-        self._orphans: set[int] = set()
+        self._orphans: dict[int, int] = {}
 
     def step(self) -> float:
         """One beat; answers the seconds to the next."""
@@ -81,14 +81,16 @@ class Leases:
             self._lose(log_id)
 
     def _hand_back_orphans(self, orphans: dict[int, int]) -> None:
-        # the answer to a claim may still be on its way: only what two renewals name goes back
-        lost = {
-            log_id: token
-            for log_id, token in orphans.items()
-            if log_id in self._orphans and self._runs.get(log_id) is None
-        }
-        self._orphans = set(orphans) - set(lost)
-        self._consumer.hand_back(lost)
+        # the answer to a claim may still be on its way: only a lease that two renewals name goes back,
+        # and no claim is under way while it does
+        named_before, self._orphans = self._orphans, orphans
+        with self._courier.lease_lock:
+            lost = {
+                log_id: token
+                for log_id, token in orphans.items()
+                if named_before.get(log_id) == token and self._runs.get(log_id) is None
+            }
+            self._consumer.hand_back(lost)
 
     def _lose(self, log_id: int) -> None:
         telemetry.warning("lease.lost", log_id=log_id)

@@ -65,7 +65,7 @@ class Pool:
         self._on_handlers = on_handlers
         self._children: dict[int, WarmChild] = {}
         self._waiting: deque[Run] = deque()
-        self._waiting_since_s = 0.0
+        self._stuck_since_s = 0.0
         self._inbox: deque[Callable[[], None]] = deque()
         self._pace = Pace()
         self._room = 0
@@ -163,6 +163,7 @@ class Pool:
     def _dispatch(self) -> None:
         """Each child gets its first run before one gets its second."""
         takers = self._takers()
+        before = len(self._waiting)
         for level in range(1, self._pace.depth + 1):
             for child, limit in takers:
                 is_next = len(child.runs) < min(level, limit)
@@ -172,7 +173,10 @@ class Pool:
                 break
         for child, _limit in takers:
             child.send()
-        self._waiting_since_s = (self._waiting_since_s or time.monotonic()) if self._waiting else 0.0
+        if not self._waiting:
+            self._stuck_since_s = 0.0
+        elif not self._stuck_since_s or len(self._waiting) < before:
+            self._stuck_since_s = time.monotonic()
         self._tell_room(sum(limit for _child, limit in takers))
 
     def _takers(self) -> list[tuple[WarmChild, int]]:
@@ -190,7 +194,7 @@ class Pool:
             self._on_room(room)
 
     def _return_surplus(self) -> None:
-        """What no child could take for a while goes back to its lane, for whoever is free."""
+        """No child took one for a while: they go back to their lanes, for whoever is free."""
         surplus = list(self._waiting)
         self._waiting.clear()
         self._on_surplus(surplus)
@@ -273,14 +277,14 @@ class Pool:
                 self._interrupt(child, run, Stop(Outcome.TIMED_OUT, TIMEOUT_MESSAGE))
             elif len(child.runs) > 1 and now_s >= child.began_s + PATIENCE_S:
                 self._waiting.extendleft(reversed(child.take_back()))
-        if self._waiting_since_s and now_s >= self._waiting_since_s + PATIENCE_S:
+        if self._stuck_since_s and now_s >= self._stuck_since_s + PATIENCE_S:
             self._return_surplus()
 
     def _patience_s(self) -> float:
         """Until the next clock goes off."""
         clocks = [_next_clock_s(child) for child in self._children.values() if child.runs]
-        if self._waiting_since_s:
-            clocks.append(self._waiting_since_s + PATIENCE_S)
+        if self._stuck_since_s:
+            clocks.append(self._stuck_since_s + PATIENCE_S)
         if not clocks:
             return _LONGEST_WAIT_S
         return min(_LONGEST_WAIT_S, max(0.0, min(clocks) - time.monotonic()))

@@ -18,13 +18,17 @@ if redis.call('EXISTS', epoch) == 0 or redis.call('HEXISTS', beats, executor) ==
 local lanes = redis.call('ZRANGE', ready, 0, tonumber(ARGV[3]) - 1)
 if #lanes == 0 then return {} end
 
-local taken, ids = {}, {}
+-- the answer is read by one executor while others wait: large messages come a few at a time
+local LONGEST_ANSWER_BYTES = 1048576
+local taken, ids, bytes = {}, {}, 0
 for _, lane in ipairs(lanes) do
+  if bytes >= LONGEST_ANSWER_BYTES then break end
   local element = redis.call('LPOP', prefix .. 'queue:' .. lane)
   if element then
     local log_id = string.match(element, '^(%d+):')
     taken[#taken + 1] = { lane = lane, element = element, log_id = log_id }
     ids[#ids + 1] = log_id
+    bytes = bytes + #element
   end
 end
 
