@@ -119,8 +119,6 @@ def last_runs(connection: Connection, job_ids: Sequence[int]) -> dict[int, tuple
         for job_id in job_ids
     ]
     strips: dict[int, list[StripRun]] = {}
-    for job_id, log_id, outcome in sorted(
-        connection.execute(union_all(*walks)), key=lambda row: row[1]
-    ):
+    for job_id, log_id, outcome in sorted(connection.execute(union_all(*walks)), key=lambda row: row[1]):
         strips.setdefault(job_id, []).append(StripRun(log_id, outcome))
     return {job_id: tuple(strip) for job_id, strip in strips.items()}
