@@ -151,6 +151,16 @@ def carriers(marker: str) -> list[int]:
     return [pid for pid in _pids() if needle in _environ(pid) and is_alive(pid)]
 
 
+def same_run(pid: int) -> list[int]:
+    """The other living processes with the run marker of this one; Linux only."""
+    markers = [entry for entry in _environ(pid) if entry.startswith(b"BATON_RUN_MARKER=")]
+    return [
+        each
+        for each in _pids()
+        if each != pid and markers and markers[0] in _environ(each) and is_alive(each)
+    ]
+
+
 def _pids() -> list[int]:
     proc = Path("/proc")
     return [int(each.name) for each in proc.iterdir() if each.name.isdigit()] if proc.is_dir() else []

@@ -144,9 +144,10 @@ class Child:
             ),
             self._key,
         )
-        # a full disk must not hold the result back: it goes to the parent all the same
-        with contextlib.suppress(OSError):
-            self._journal.append(segment, frame)
+        if not was_cancelled:  # else the parent knows better how the run ended, and writes that
+            # a full disk must not hold the result back: it goes to the parent all the same
+            with contextlib.suppress(OSError):
+                self._journal.append(segment, frame)
         failpoint("journal.written")
         self._connection.sendall(pipe.pack(["ended", ticket, frame, was_cancelled]))
 

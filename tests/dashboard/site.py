@@ -18,7 +18,7 @@ from baton.broker.consumer import Consumer
 from baton.broker.presence import ExecutorInfo
 from baton.store import access as accounts
 from baton.store.engine import write
-from baton.store.models import AuditEvent, JobLog
+from baton.store.models import AuditEvent, ExecutorGroup, JobLog
 from dashboard import Options, create_app
 
 from .. import factories
@@ -109,6 +109,9 @@ class Site:
     def rows(self, model: Any) -> list[Any]:
         with self.engine.connect() as connection:
             return list(connection.execute(select(model.__table__).order_by(*model.__table__.primary_key)))
+
+    def rows_of_groups(self) -> list[int]:
+        return [row.id for row in self.rows(ExecutorGroup)]
 
     def row(self, model: Any, id_: int) -> Any:
         with self.engine.connect() as connection:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from redis import Redis
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 
 from baton.broker.client import connect
 from baton.broker.embedded import EmbeddedRedis
@@ -26,11 +26,11 @@ from baton.broker.presence import executors
 from baton.clock import SYSTEM_CLOCK
 from baton.store import groups, triggers
 from baton.store.engine import make_engine, write
-from baton.store.models import Job
+from baton.store.models import Job, JobLog
 from baton.store.triggers import NewTrigger
 from baton.vocabulary import TriggerType
 from tests import factories, ledger
-from tests.processes import Process, Processes
+from tests.processes import Process, Processes, same_run
 from tests.waiting import until
 
 from .handlers import LEDGER
@@ -128,6 +128,21 @@ class Baton:
     def outcomes(self) -> list[str | None]:
         """The outcomes of all rows, oldest first."""
         return [row.outcome for row in self.rows()]
+
+    def facts(self) -> list[Any]:
+        """All rows with all their columns, oldest first."""
+        with self.engine.connect() as connection:
+            return list(connection.execute(select(JobLog.__table__).order_by(JobLog.id)))
+
+    def plan_from_now(self, job_id: int) -> None:
+        """Let the schedule of this job name the next whole second as its first fire time."""
+        next_ms = (SYSTEM_CLOCK.now_ms() // 1000 + 1) * 1000
+        with write(self.engine) as connection:
+            connection.execute(update(Job).where(Job.id == job_id).values(next_trigger_time=next_ms))
+
+    def descendants_of(self, pid: int) -> list[int]:
+        """What the run in process `pid` started, and what left its group, by the mark they inherit."""
+        return same_run(pid)
 
     def wait_until_ended(self, count: int = 1, within_s: float = 60.0) -> None:
         """Wait until there are at least `count` rows and all of them have ended."""

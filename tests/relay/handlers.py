@@ -57,6 +57,13 @@ _CHILD = (
 )
 
 
+@job("stubborn-unless-told")
+def stubborn_unless_told(context: JobContext) -> None:
+    """Be stubborn if the parameter is `stay`, else end at once."""
+    if context.param == "stay":
+        stubborn(context)
+
+
 @job("stubborn")
 def stubborn(context: JobContext) -> None:
     """Ignore SIGTERM, have a child and a grandchild that left the group, and stay."""

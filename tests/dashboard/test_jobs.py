@@ -1,0 +1,151 @@
+"""Jobs: made, edited, started, stopped, triggered, deleted."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from baton.store.models import Job, JobLog
+
+from .site import said
+
+GOOD = {
+    "name": "Nightly report",
+    "executor_handler": "report",
+    "schedule_type": "CRON",
+    "schedule_conf": "30 8 * * 1-5",
+    "time_zone": "Europe/Berlin",
+    "executor_timeout": "60",
+    "executor_fail_retry_count": "2",
+    "block_strategy": "DISCARD_LATER",
+    "misfire_strategy": "FIRE_ONCE_NOW",
+    "on_lost": "RERUN",
+}
+
+
+def form(site, **change):
+    group_id = site.group() if not site.rows_of_groups() else site.rows_of_groups()[0]
+    return {"group_id": group_id, **GOOD, **change}
+
+
+def test_a_job_is_made_and_its_schedule_followed(site):
+    ana = site.person()
+
+    answer = ana.post("/jobs", form(site, start_now="1"))
+
+    assert answer.status_code == 303
+    (job,) = site.rows(Job)
+    assert {name: str(getattr(job, name)) for name in GOOD} == GOOD
+    assert job.trigger_status == 1
+    assert job.next_trigger_time > site.clock.now_ms()
+    assert "ana job.create job 1" in site.audited()
+    assert "Nightly report" in said(ana.get(answer.location))
+
+
+WRONG = {
+    "cron": ({"schedule_conf": "61 * * * *"}, "61"),
+    "a day that never comes": ({"schedule_conf": "0 0 30 2 *"}, "never fires"),
+    "fixed rate": ({"schedule_type": "FIX_RATE", "schedule_conf": "0"}, "'0'"),
+    "zone": ({"time_zone": "Europe/Atlantis"}, "Europe/Atlantis"),
+    "group": ({"group_id": "4711"}, "Choose one of the executor groups"),
+    "no name": ({"name": " "}, "The name is missing"),
+    "no handler": ({"executor_handler": ""}, "The handler is missing"),
+    "a long name": ({"name": "n" * 129}, "129 characters; at most 128"),
+    "timeout": ({"executor_timeout": "-1"}, "'-1'"),
+    "retries": ({"executor_fail_retry_count": "101"}, "0 to 100"),
+    "strategy": ({"block_strategy": "SOMETIMES"}, "'SOMETIMES'"),
+    "1 MB of parameter": ({"executor_param": "x" * 1_048_576}, "1,048,576 bytes; the limit is 65,536 bytes"),
+    "NUL": ({"executor_param": "a\x00b"}, "NUL character"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_is_wrong_is_said_beside_what_was_typed_and_nothing_is_made(plain_site, what):
+    change, text = WRONG[what]
+
+    answer = plain_site.person().post("/jobs", form(plain_site, **change))
+
+    assert answer.status_code == 422
+    assert text in said(answer).replace("&#39;", "'")
+    assert what == "no name" or GOOD["name"] in answer.text or "name" in change
+    assert plain_site.rows(Job) == []
+
+
+def test_an_edit_of_an_older_version_overwrites_nothing(site):
+    job_id = site.job(site.group(), name="First")
+    ana, bo = site.person(), site.person("bo")
+    versions = [
+        re.search(r'name="version" value="(\d+)"', who.get(f"/jobs/{job_id}/edit").text)[1]
+        for who in (ana, bo)
+    ]
+
+    first = ana.post(f"/jobs/{job_id}", form(site, name="By ana", version=versions[0]))
+    second = bo.post(f"/jobs/{job_id}", form(site, name="By bo", version=versions[1]))
+
+    assert (first.status_code, second.status_code) == (303, 409)
+    assert "By bo" in second.text, "what bo typed is not lost"
+    assert site.row(Job, job_id).name == "By ana"
+
+
+def test_start_and_stop(site):
+    job_id = site.job(site.group(), schedule_type="FIX_RATE", schedule_conf="10")
+    ana = site.person()
+
+    ana.post(f"/jobs/{job_id}/start")
+    started = site.row(Job, job_id)
+    ana.post(f"/jobs/{job_id}/stop")
+    stopped = site.row(Job, job_id)
+
+    assert (started.trigger_status, stopped.trigger_status) == (1, 0)
+    assert started.next_trigger_time > site.clock.now_ms()
+
+
+def test_a_double_click_is_one_run(site):
+    job_id = site.job(site.group())
+    ana = site.person()
+    page = ana.get(f"/jobs/{job_id}/triggers/new").text
+    token = re.search(r'name="token" value="([0-9a-f-]{36})"', page)[1]
+
+    first, second = (
+        ana.post(f"/jobs/{job_id}/triggers", {"token": token, "executor_param": "p"}) for _ in range(2)
+    )
+
+    assert first.location == second.location == "/runs/1"
+    assert [(row.trigger_type, row.executor_param) for row in site.rows(JobLog)] == [("MANUAL", "p")]
+    assert "triggered already" in said(ana.get(second.location))
+
+
+def test_a_job_with_rows_is_deleted_with_them_after_a_question(site):
+    group_id = site.group()
+    job_id, other = site.job(group_id, name="To go"), site.job(group_id, name="To stay")
+    site.run(group_id, job_id, outcome="succeeded")
+    kept = site.run(group_id, other, outcome="succeeded")
+    ana = site.person()
+
+    assert "To go" in said(ana.get(f"/jobs/{job_id}/deletion"))
+    ana.post(f"/jobs/{job_id}/deletion")
+
+    assert [row.id for row in site.rows(Job)] == [other]
+    assert [row.id for row in site.rows(JobLog)] == [kept]
+    assert ana.get(f"/jobs/{job_id}").status_code == 404
+
+
+def test_what_people_typed_is_shown_as_text_everywhere(site):
+    evil = "<img src=x onerror=alert(1)>\"'><script>alert(1)</script>"
+    group_id = site.group(title=evil[:60])
+    job_id = site.job(
+        group_id, name=evil, description=evil, author=evil[:60], executor_handler=evil, executor_param=evil
+    )
+    log_id = site.run(group_id, job_id, outcome="failed", handle_msg=evil, executor_param=evil, result=evil)
+    site.executor(executor_id="host-1-aa", host=evil, handlers=(evil,))
+    ana = site.person()
+
+    for path in (
+        "/", "/jobs", f"/jobs/{job_id}", f"/jobs/{job_id}/edit", f"/jobs/{job_id}/deletion",
+        f"/jobs/{job_id}/triggers/new", "/runs", f"/runs/{log_id}", "/executors",
+    ):  # fmt: skip
+        page = ana.get(path)
+        assert page.status_code == 200
+        assert "<img src=x" not in page.text, path
+        assert "<script>alert" not in page.text, path
