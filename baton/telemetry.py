@@ -25,7 +25,6 @@ EventName = Literal[
     "plan.misfire",  # fire times of a job were met too late
     "plan.job_stopped",  # a job's schedule has no next time or cannot be read: it was stopped
     "push.done",  # `queued` rows are in their lanes, `refused` are not
-    "sweep.pushed",  # rows a crash had left pending were pushed
     "sweep.rebuilt",  # Redis had lost its data; rows were pushed again
     "sweep.opened",  # a group whose Redis is new, or lost its data, may be pushed to and claimed from
     "sweep.lost",  # runs neither waited nor ran nor had a result; `ending` says what became of them
