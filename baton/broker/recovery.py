@@ -98,15 +98,23 @@ def adrift(redis: Redis, app_name: str, runs: Sequence[tuple[int, str]]) -> set[
     if not runs:
         return set()
     keys = GroupKeys(app_name)
-    leases = cast(list[bytes | None], redis.hmget(keys.named("leases"), [str(log_id) for log_id, _ in runs]))
     by_lane: defaultdict[str, set[int]] = defaultdict(set)
-    for (log_id, lane), lease in zip(runs, leases, strict=True):
-        if lease is None:
+    unleased = _unleased(redis, keys, [log_id for log_id, _ in runs])
+    for log_id, lane in runs:
+        if log_id in unleased:
             by_lane[lane].add(log_id)
     found: set[int] = set()
     for lane, wanted in by_lane.items():
         found |= wanted - _waiting(redis, keys.queue(lane), wanted)
-    return found
+    # asked again: what was claimed between the two looks is in no lane, but has a lease by now
+    return _unleased(redis, keys, sorted(found))
+
+
+def _unleased(redis: Redis, keys: GroupKeys, log_ids: Sequence[int]) -> set[int]:
+    if not log_ids:
+        return set()
+    leases = cast(list[bytes | None], redis.hmget(keys.named("leases"), [str(log_id) for log_id in log_ids]))
+    return {log_id for log_id, lease in zip(log_ids, leases, strict=True) if lease is None}
 
 
 def _waiting(redis: Redis, queue: str, wanted: set[int]) -> set[int]:

@@ -291,3 +291,17 @@ def test_a_field_that_is_no_ending_disturbs_no_other(group):
     (entry,) = group.results.read([GROUP], count=10, block_ms=1)
     assert [item.log_id for item in entry.items] == [7]
     assert [bad.field for bad in entry.bad] == ["nonsense", "lost:8"]
+
+
+def test_a_run_that_is_claimed_while_one_looks_is_not_adrift(group, monkeypatch):
+    """Its lease comes after the leases were read, and before its lane is."""
+    group.push(row(1), row(2, "2"))
+    look = recovery._waiting
+
+    def claim_first(*arguments):
+        group.one.claim(5)
+        return look(*arguments)
+
+    monkeypatch.setattr(recovery, "_waiting", claim_first)
+
+    assert recovery.adrift(group.redis, GROUP, [(1, "1"), (2, "2"), (3, "3")]) == {3}
