@@ -24,6 +24,20 @@ class MisfireStrategy(StrEnum):
     FIRE_ONCE_NOW = "FIRE_ONCE_NOW"
 
 
+class DstGap(StrEnum):
+    """What becomes of a time of day that the clock jumps over in spring."""
+
+    RUN_AFTER = "RUN_AFTER"
+    SKIP = "SKIP"
+
+
+class DstFold(StrEnum):
+    """What becomes of a time of day that the clock shows twice in autumn."""
+
+    ONCE = "ONCE"
+    BOTH = "BOTH"
+
+
 class BlockStrategy(StrEnum):
     """What happens to a trigger while its job still runs or waits."""
 

@@ -1,29 +1,48 @@
 """When does a job fire: pure functions of plain values. Times are epoch milliseconds.
 
-The only questions anyone asks: `next_fire`, `check` and, for the planner, `misfire.due_fires`.
+The only questions anyone asks: `next_fire`, `check`, `words.describe` and, for the planner,
+`misfire.due_fires`.
 """
 
 from __future__ import annotations
 
 from ..errors import ScheduleError
-from ..vocabulary import ScheduleType
+from ..vocabulary import DstFold, DstGap, ScheduleType
 from . import cron, interval, zone
 
 __all__ = ["check", "following", "next_fire"]
 
 
-def next_fire(schedule_type: str, conf: str, time_zone: str, after_ms: int) -> int | None:
+def next_fire(
+    schedule_type: str,
+    conf: str,
+    time_zone: str,
+    after_ms: int,
+    *,
+    gap: DstGap = DstGap.RUN_AFTER,
+    fold: DstFold = DstFold.ONCE,
+) -> int | None:
     """The first fire time strictly after `after_ms`, of a schedule that begins there.
 
-    None if there is none, as for NONE. Raises `ScheduleError` if the schedule cannot be read.
+    None if there is none, as for NONE. `gap` and `fold` say what becomes of times of day that the clock
+    drops or repeats. Raises `ScheduleError` if the schedule cannot be read.
     """
-    return following(schedule_type, conf, time_zone, after_ms, after_ms)
+    return following(schedule_type, conf, time_zone, after_ms, after_ms, gap=gap, fold=fold)
 
 
-def following(schedule_type: str, conf: str, time_zone: str, planned_ms: int, after_ms: int) -> int | None:
+def following(
+    schedule_type: str,
+    conf: str,
+    time_zone: str,
+    planned_ms: int,
+    after_ms: int,
+    *,
+    gap: DstGap = DstGap.RUN_AFTER,
+    fold: DstFold = DstFold.ONCE,
+) -> int | None:
     """As `next_fire`, of a schedule that named `planned_ms`: a fixed rate counts on from there."""
     if schedule_type == ScheduleType.CRON:
-        return cron.next_fire(conf, zone.find(time_zone), after_ms)
+        return cron.next_fire(conf, zone.find(time_zone), after_ms, gap, fold)
     if schedule_type == ScheduleType.FIX_RATE:
         return interval.next_fire(conf, planned_ms, after_ms)
     if schedule_type == ScheduleType.NONE:

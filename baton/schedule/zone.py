@@ -33,7 +33,8 @@ def wall_of(instant: datetime, zone: tzinfo) -> datetime:
 
 def instants_of(wall: datetime, zone: tzinfo) -> list[datetime]:
     """When the clock shows `wall`, in order: once as a rule, never in a gap, twice in a fold."""
-    first, second = (_as_instant(wall, zone, fold) for fold in (0, 1))
+    first = _as_instant(wall, zone, 0)
+    second = _as_instant(wall, zone, 1)
     if first == second:
         return [first]
     # in a gap the two readings lie on either side of it, in reverse order
@@ -48,6 +49,12 @@ def end_of_gap(wall: datetime, zone: tzinfo) -> datetime:
 def second_pass(wall: datetime, zone: tzinfo) -> datetime:
     """The instant at which the fold with `wall` in it starts to repeat."""
     return _change_between(_as_instant(wall, zone, 0), _as_instant(wall, zone, 1), zone)
+
+
+def end_of_fold(wall: datetime, zone: tzinfo) -> datetime:
+    """The first wall-clock time after the fold with `wall` in it."""
+    first, second = (_as_instant(wall, zone, fold) for fold in (0, 1))
+    return wall_of(second_pass(wall, zone), zone).replace(fold=0) + (second - first)
 
 
 def _as_instant(wall: datetime, zone: tzinfo, fold: int) -> datetime:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from croniter import croniter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baton.schedule import following, next_fire
-
-DAY_MS = 86_400_000
-MINUTE = timedelta(minutes=1)
 
 
 def ms(text: str, zone: str, fold: int = 0) -> int:
@@ -81,50 +76,6 @@ def fires(expression: str, zone: str, start: str, end: str) -> list[str]:
 )  # fmt: skip
 def test_fire_times(expression, zone, start, end, expected):
     assert fires(expression, zone, start, end) == expected
-
-
-def test_croniter_alone_would_run_a_repeated_time_of_day_twice():
-    """Why walls become instants in our own code: when this fails, croniter has learned it."""
-    times = croniter("30 2 * * *", datetime(2026, 10, 24, 12, tzinfo=ZoneInfo("Europe/Berlin")))
-
-    assert [times.get_next(datetime).day for _ in range(3)] == [25, 25, 26]
-
-
-@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Africa/Cairo"])
-@pytest.mark.parametrize(
-    "expression", ["*/15 * * * *", "5 */2 * * *", "*/20 1-2 * * *", "30 0,1,2,23 * * *", "0 0 * * *"]
-)
-def test_fire_times_are_those_an_oracle_finds_minute_by_minute(expression, zone):
-    for start in _noons_before_a_change(zone):
-        after, end = start - 1, start + DAY_MS
-        found = []
-        while (after := next_fire("CRON", expression, zone, after)) < end:
-            found.append(after)
-        assert found == list(_oracle(expression, ZoneInfo(zone), start, end))
-
-
-def _noons_before_a_change(zone: str) -> list[int]:
-    """The last noons (UTC) before the clocks change in 2026."""
-    noons = [datetime(2026, 1, 1, 12, tzinfo=UTC) + timedelta(days=n) for n in range(365)]
-    offsets = [noon.astimezone(ZoneInfo(zone)).utcoffset() for noon in noons]
-    changes = [noons[n] for n in range(364) if offsets[n] != offsets[n + 1]]
-    assert len(changes) == 2
-    return [round(change.timestamp() * 1000) for change in changes]
-
-
-def _oracle(expression: str, zone: ZoneInfo, start: int, end: int) -> Iterator[int]:
-    """Look at every minute: what does the clock show, and what has it just jumped over?"""
-    hour = expression.split()[1]
-    follows_real_time = "*" in hour or "/" in hour
-    for at in range(start, end, 60_000):
-        now = datetime.fromtimestamp(at / 1000, zone).replace(tzinfo=None)
-        before = datetime.fromtimestamp(at / 1000 - 60, zone).replace(tzinfo=None)
-        shown = [now] if follows_real_time or not now.fold else []
-        while not follows_real_time and before + MINUTE < now:
-            before += MINUTE
-            shown.append(before)
-        if any(croniter.match(expression, each.replace(fold=0)) for each in shown):
-            yield at
 
 
 def test_an_expression_that_never_fires_has_no_next_time():
