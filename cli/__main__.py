@@ -21,6 +21,7 @@ COMMANDS = {
     "signin": "print a one-time link to sign in to the dashboard",
     "check": "look at the settings and name every problem",
     "doctor": "look at settings, Redis, database and handlers; exit code 0 when all is well",
+    "next-fires": "print when a cron expression fires; needs no settings",
     "version": "print the version",
 }
 
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.command is None:
         parser.print_help()
         return 0
-    command = import_module(f"cli.{given.command}")
+    command = import_module(f"cli.{given.command.replace('-', '_')}")
     own = argparse.ArgumentParser(prog=f"baton {given.command}", description=COMMANDS[given.command])
     command.add_arguments(own)
     try:

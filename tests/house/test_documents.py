@@ -31,7 +31,7 @@ def test_every_make_target_a_document_names_exists(path):
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_every_command_a_document_names_exists(path):
-    command = r"(?:^|[`\s/])(?<!from )(?:baton|python -m cli) ([a-z]+)\b"
+    command = r"(?:^|[`\s/])(?<!from )(?:baton|python -m cli) ([a-z][a-z-]*)\b"
     named = re.findall(command, code_in(path), re.MULTILINE)
 
     assert set(named) <= set(COMMANDS)
@@ -49,7 +49,7 @@ def test_every_file_a_document_names_exists(path):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_is_a_file(name):
-    command = import_module(f"cli.{name}")
+    command = import_module(f"cli.{name.replace('-', '_')}")
 
     assert callable(command.run)
     assert command.__doc__.startswith(f"`baton {name}`")
