@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import config
-from baton import failpoints, telemetry
+from baton import __version__, failpoints, telemetry
 from baton.broker.client import connect, connect_blocking
 from baton.store.engine import make_engine
 from dashboard import Options, create_app
@@ -24,6 +24,7 @@ app = create_app(
         secure_cookies=settings.secure_cookies,
         executor_dead_after_s=settings.executor_dead_after_s,
         label="" if settings.is_production else settings.env,
+        version=__version__,
     ),
     engine=make_engine(settings.database_url),
     redis=connect(settings.redis_url, socket_timeout_s=ANSWER_WITHIN_S),

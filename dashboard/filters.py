@@ -102,9 +102,11 @@ def utc(ms: int) -> str:
 
 
 def duration(ms: int) -> str:
-    """`12 ms`, `3.2 s`, `4 min 5 s`, `2 h 3 min`."""
+    """`< 1 ms`, `12 ms`, `3.2 s`, `4 min 5 s`, `2 h 3 min`."""
+    if ms < 1:
+        return "< 1 ms"
     if ms < 1000:
-        return f"{max(ms, 0)} ms"
+        return f"{ms} ms"
     if ms < 10_000:
         return f"{ms / 1000:.1f} s"
     return seconds(ms // 1000)

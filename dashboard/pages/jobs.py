@@ -174,7 +174,9 @@ def fire_times() -> str:
     conf, zone = request.args.get("schedule_conf", ""), request.args.get("time_zone", "")
     schedule_type = request.args.get("schedule_type", ScheduleType.NONE.value)
     fires = FireTimes.of(schedule_type, conf.strip(), zone.strip() or "UTC", resources().now_ms())
-    return render_template("jobs/_fire_times.html", fire_times=fires, schedule_type=schedule_type)
+    return render_template(
+        "jobs/_fire_times.html", fire_times=fires, schedule_type=schedule_type, schedule_conf=conf.strip()
+    )
 
 
 def _submitted(now_ms: int) -> JobForm:

@@ -83,6 +83,8 @@ class Overview:
 
     groups: tuple[GroupPresence, ...]
     running: tuple[RunningRow, ...]
+    held: int
+    """How many runs executors hold; `running` lists the first of them."""
     upcoming: tuple[UpcomingRow, ...]
     failures: tuple[FailureRow, ...]
     counts: Counts
@@ -105,9 +107,11 @@ class Overview:
 def look(connection: Connection, now_ms: int) -> Overview:
     """Ask both stores."""
     served = presence.of_groups(groups.all_groups(connection))
+    held = running(connection)
     return Overview(
         groups=tuple(served.values()),
-        running=running(connection),
+        running=held[:SHOWN_RUNNING],
+        held=len(held),
         upcoming=upcoming(connection),
         failures=failures(connection, now_ms - SINCE["24h"]),
         counts=run_list.counts(connection, Question(since="24h"), now_ms),
@@ -117,7 +121,7 @@ def look(connection: Connection, now_ms: int) -> Overview:
 
 
 def running(connection: Connection) -> tuple[RunningRow, ...]:
-    """What executors hold now, the longest-running first."""
+    """What executors hold now, the longest-waiting first."""
     oldest = (
         select(JobLog.id, JobLog.job_id)
         .where(text(UNFINISHED), JobLog.trigger_code == TriggerCode.QUEUED.value)
@@ -137,7 +141,7 @@ def running(connection: Connection) -> tuple[RunningRow, ...]:
     )
     rows = [RunningRow(*row) for row in connection.execute(statement)]
     holders = run_list.holders_of((row.app_name, row.log_id) for row in rows)
-    held = [row for row in rows if row.log_id in holders][:SHOWN_RUNNING]
+    held = [row for row in rows if row.log_id in holders]
     return tuple(
         RunningRow(row.log_id, row.job_id, row.job_name, row.app_name, row.trigger_time, holders[row.log_id])
         for row in held

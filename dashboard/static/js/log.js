@@ -58,6 +58,7 @@ function attach(panel) {
     });
     source.addEventListener("end", (event) => {
       isOver = true;
+      follow.hidden = true;
       close();
       state.textContent = JSON.parse(event.data).text;
       panel.dispatchEvent(new CustomEvent("baton:refresh", { bubbles: true }));

@@ -60,7 +60,15 @@ function tick() {
   for (const element of document.querySelectorAll('time[data-time="ago"], time[data-time="countdown"]')) show(element);
 }
 
+function nameZone() {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  for (const element of document.querySelectorAll("[data-zone]")) {
+    if (zone) element.textContent = `Times are in your zone, ${zone.replaceAll("_", " ")}.`;
+  }
+}
+
 document.addEventListener("DOMContentLoaded", () => {
+  nameZone();
   showAll();
   setInterval(tick, TICK_MS);
 });
