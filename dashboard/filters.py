@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 from flask import Flask
 
@@ -72,6 +73,7 @@ def install(app: Flask) -> None:
         tone=tone,
         iso=iso,
         utc=utc,
+        wall=wall,
         duration=duration,
         seconds=seconds,
         first_line=first_line,
@@ -99,6 +101,11 @@ def iso(ms: int) -> str:
 def utc(ms: int) -> str:
     """For people without scripts: `2026-01-01 12:00:00 UTC`."""
     return _at(ms).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def wall(ms: int, zone: str) -> str:
+    """By the wall clock of `zone`: `Mon 2026-01-05 08:30:00`."""
+    return _at(ms).astimezone(ZoneInfo(zone)).strftime("%a %Y-%m-%d %H:%M:%S")
 
 
 def duration(ms: int) -> str:

@@ -64,7 +64,7 @@ def _follow(here: Resources, run: RunView, next_line: int) -> Iterator[str]:
         # asked first: what is in the log after the end was seen is all there will ever be
         run = _run_or(here, run)
         is_over = run.outcome is not None
-        answer = source.piece(next_line, is_over=is_over)
+        answer = source.piece(run, next_line)
         if answer.content:
             next_line = answer.to_line + 1
             yield _event("log", _lines(answer), event_id=next_line)

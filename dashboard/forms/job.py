@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import zoneinfo
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Self
 
 from baton import schedule
 from baton.errors import ScheduleError
+from baton.schedule import words
 from baton.store.jobs import JobDraft, JobView
 from baton.vocabulary import BlockStrategy, MisfireStrategy, OnLost, ScheduleType
 
-from .reading import Reading
+from .reading import Reading, sentence
 
 NAME_LIMIT = 128
 HANDLER_LIMIT = 128
@@ -39,27 +40,56 @@ class FireTimes:
     """What a schedule comes to: the next times, or what is wrong with it."""
 
     times: tuple[int, ...] = ()
+    words: str = ""
+    """What a cron expression says."""
+    zone: str = ""
+    """Whose wall clock it means; empty for a schedule that means none."""
     errors: dict[str, str] = field(default_factory=dict)
     """By field: `schedule_conf` or `time_zone`."""
 
     @classmethod
     def of(cls, schedule_type: str, conf: str, zone: str, now_ms: int) -> Self:
-        """The next five fire times after `now_ms`."""
-        try:
-            # the zone apart from the expression, so that each error stands by its own field
-            schedule.check(ScheduleType.CRON, _A_CRON_OF_EVERY_MINUTE, zone)
-        except ScheduleError as problem:
-            return cls(errors={"time_zone": str(problem)})
-        try:
-            schedule.check(schedule_type, conf, zone)
-            return cls(tuple(_next(schedule_type, conf, zone, now_ms)))
-        except ScheduleError as problem:
-            return cls(errors={"schedule_conf": str(problem)})
+        """The next five fire times of a schedule that would be followed from `now_ms` on."""
+        # the zone apart from the expression, so that each error stands by its own field
+        errors = {
+            name: sentence(problem)
+            for name, problem in (
+                ("schedule_conf", _problem(schedule_type, conf, "UTC")),
+                ("time_zone", _problem(ScheduleType.CRON, _A_CRON_OF_EVERY_MINUTE, zone)),
+            )
+            if problem
+        }
+        if errors:
+            return cls(errors=errors)
+        is_cron = schedule_type == ScheduleType.CRON
+        return cls(
+            times=tuple(_next(schedule_type, conf, zone, now_ms, [])),
+            words=words.describe(conf) if is_cron else "",
+            zone=zone if is_cron else "",
+        )
+
+    @classmethod
+    def of_job(cls, job: JobView, now_ms: int) -> Self:
+        """The next five fire times of a job; of one that is followed, from the planned one on."""
+        fires = cls.of(job.schedule_type, job.schedule_conf, job.time_zone, now_ms)
+        if not job.is_running or fires.errors:
+            return fires
+        planned_ms = job.next_trigger_time
+        return replace(
+            fires,
+            times=tuple(_next(job.schedule_type, job.schedule_conf, job.time_zone, planned_ms, [planned_ms])),
+        )
 
 
-def _next(schedule_type: str, conf: str, zone: str, now_ms: int) -> list[int]:
-    found: list[int] = []
-    after_ms = now_ms
+def _problem(schedule_type: str, conf: str, zone: str) -> str:
+    try:
+        schedule.check(schedule_type, conf, zone)
+    except ScheduleError as problem:
+        return str(problem)
+    return ""
+
+
+def _next(schedule_type: str, conf: str, zone: str, after_ms: int, found: list[int]) -> list[int]:
     while len(found) < NEXT_FIRES:
         fire_ms = schedule.next_fire(schedule_type, conf, zone, after_ms)
         if fire_ms is None:
@@ -89,8 +119,7 @@ class JobForm:
     @classmethod
     def of(cls, job: JobView, now_ms: int) -> Self:
         """For an existing job, as it is stored."""
-        fires = FireTimes.of(job.schedule_type, job.schedule_conf, job.time_zone, now_ms)
-        return cls(_values_of(job), fire_times=fires, version=job.version)
+        return cls(_values_of(job), fire_times=FireTimes.of_job(job, now_ms), version=job.version)
 
     @classmethod
     def submitted(cls, form: Mapping[str, str], group_ids: Collection[int], now_ms: int) -> Self:

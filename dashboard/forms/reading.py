@@ -12,6 +12,11 @@ from baton.messages import check_param
 _E = TypeVar("_E", bound=StrEnum)
 
 
+def sentence(text: str) -> str:
+    """The words of an error as a sentence of its own."""
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '?', '!')) else '.'}"
+
+
 class Reading:
     """The values of one submitted form and their errors."""
 
@@ -53,7 +58,7 @@ class Reading:
         try:
             check_param(value)
         except InputError as problem:
-            self.wrong(name, f"{str(problem)[:1].upper()}{str(problem)[1:]}.")
+            self.wrong(name, sentence(str(problem)))
         if "\x00" in value:
             self.wrong(name, "The parameter has a NUL character; remove it.")
         return value

@@ -72,14 +72,13 @@ def show(job_id: int) -> str:
         )
         last = run_list.with_states(runs.list_page(connection, RunFilter(job_id=job_id), limit=LAST_RUNS))
         strip = job_list.last_runs(connection, [job_id]).get(job_id, ())
-    fires = FireTimes.of(job.schedule_type, job.schedule_conf, job.time_zone, resources().now_ms())
     return render_template(
         "jobs/show.html",
         job=job,
         presence=served[job.group_id],
         last=last,
         runs_strip=strip,
-        fire_times=fires,
+        fire_times=FireTimes.of_job(job, resources().now_ms()),
         trigger=TriggerForm.blank(job),
     )
 

@@ -19,7 +19,8 @@ from .run_list import SINCE, Counts, Question
 LISTED = 8
 """Rows of each list on the page."""
 LOOKED_AT = 2_000
-"""The oldest unfinished rows among which the running ones are sought: a lane runs its oldest first."""
+"""The oldest unfinished rows among which the running ones are sought: a lane runs its oldest first.
+And the newest failures that are told apart by job."""
 PER_JOB = 2
 """A lane runs one; the one before it may be ending."""
 SHOWN_RUNNING = 20
@@ -52,7 +53,7 @@ class UpcomingRow:
 
 @dataclass(frozen=True, slots=True)
 class FailureRow:
-    """A run that ended as nobody wanted."""
+    """A job some of whose runs ended as nobody wanted, and the newest of them."""
 
     log_id: int
     job_id: int
@@ -61,6 +62,7 @@ class FailureRow:
     handle_msg: str | None
     trigger_msg: str | None
     at_ms: int
+    times: int
 
     @property
     def message(self) -> str:
@@ -161,7 +163,20 @@ def upcoming(connection: Connection) -> tuple[UpcomingRow, ...]:
 
 
 def failures(connection: Connection, from_ms: int) -> tuple[FailureRow, ...]:
-    """The newest failures triggered since `from_ms`."""
+    """The jobs that failed since `from_ms`, once each, with their newest failure."""
+    newest = (
+        select(JobLog.id, JobLog.job_id)
+        .where(
+            text(UNSUCCESSFUL),
+            JobLog.outcome.in_([outcome.value for outcome in FAILURES]),
+            JobLog.trigger_time >= from_ms,
+        )
+        .order_by(JobLog.id.desc())
+        .limit(LOOKED_AT)
+        .subquery()
+    )
+    last_id = func.max(newest.c.id).label("last_id")
+    by_job = select(last_id, func.count().label("times")).group_by(newest.c.job_id).subquery()
     statement = (
         select(
             JobLog.id,
@@ -171,13 +186,10 @@ def failures(connection: Connection, from_ms: int) -> tuple[FailureRow, ...]:
             JobLog.handle_msg,
             JobLog.trigger_msg,
             JobLog.trigger_time,
+            by_job.c.times,
         )
+        .join(by_job, by_job.c.last_id == JobLog.id)
         .outerjoin(Job, Job.id == JobLog.job_id)
-        .where(
-            text(UNSUCCESSFUL),
-            JobLog.outcome.in_([outcome.value for outcome in FAILURES]),
-            JobLog.trigger_time >= from_ms,
-        )
         .order_by(JobLog.id.desc())
         .limit(LISTED)
     )

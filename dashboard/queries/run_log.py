@@ -39,10 +39,14 @@ class RunLog:
         self._key = group_key(here.options.access_token, run.app_name or "")
         self._answers_last = ""
 
-    def piece(self, from_line: int, *, is_over: bool) -> LogAnswer:
-        """Lines from `from_line` on; without content, `message` says why if there is a reason."""
+    def piece(self, run: RunView, from_line: int) -> LogAnswer:
+        """Lines from `from_line` on; without content, `message` says why if there is a reason.
+
+        `run` is the row as it is now: when it ends, it says who ran it.
+        """
+        self._run = run
         try:
-            return self._asked(from_line, is_over=is_over)
+            return self._asked(from_line)
         except (RedisError, MessageError):
             return _nothing(from_line, REDIS_AWAY)
 
@@ -50,15 +54,15 @@ class RunLog:
         """All of it as it is now, in pieces; ends with the reason if it cannot go on."""
         from_line = 1
         for _ in range(PIECES_AT_MOST):
-            answer = self.piece(from_line, is_over=True)
+            answer = self.piece(self._run, from_line)
             yield answer.content
             if not answer.content or answer.is_end or answer.to_line < from_line:
                 yield f"[{answer.message}]\n" if answer.message else ""
                 return
             from_line = answer.to_line + 1
 
-    def _asked(self, from_line: int, *, is_over: bool) -> LogAnswer:
-        silent = _nothing(from_line, self._why_nobody(is_over=is_over))
+    def _asked(self, from_line: int) -> LogAnswer:
+        silent = _nothing(from_line, self._why_nobody())
         for executor_id in self._who_may_know():
             answer = self._ask(executor_id, from_line)
             if answer is None:
@@ -98,8 +102,8 @@ class RunLog:
             wait_s=ANSWER_WITHIN_S,
         )
 
-    def _why_nobody(self, *, is_over: bool) -> str:
-        if not is_over:
+    def _why_nobody(self) -> str:
+        if self._run.outcome is None:
             return NOT_STARTED
         return GONE if self._run.executor_address else NEVER_RAN
 

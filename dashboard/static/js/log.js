@@ -28,6 +28,7 @@ function attach(panel) {
   }
 
   function append(chunk) {
+    state.textContent = "live";
     if (chunk.from < next) return; // sent twice around a reconnection
     next = chunk.to + 1;
     if (lines.dataset.empty !== undefined) {

@@ -3,6 +3,7 @@
 //   data-time="moment"     14:03:12, with the day when it is not today
 //   data-time="ago"        12 s ago, counting
 //   data-time="countdown"  in 12 s, counting
+//   data-time="title"      the text stays (it is another zone's clock); the viewer's time is its title
 
 const TICK_MS = 1000;
 const UNITS = [
@@ -46,9 +47,10 @@ function text(element, when, now) {
 
 function show(element) {
   const when = new Date(element.dateTime);
+  if (!element.title) element.title = whole.format(when);
+  if (element.dataset.time === "title") return;
   const shown = text(element, when, new Date());
   if (element.textContent !== shown) element.textContent = shown;
-  if (!element.title) element.title = whole.format(when);
 }
 
 function showAll(where = document) {
