@@ -219,12 +219,13 @@ class Pool:
         self._on_handlers(tuple(names))
 
     def _on_run_ended(self, child: WarmChild, ticket: int, frame: bytes, *, was_cancelled: bool) -> None:
-        took_s = time.monotonic() - child.began_s
+        began_s = child.began_s
+        took_s = time.monotonic() - began_s
         run = child.ended(ticket)
         if run is None:
             return
         if run.stop is not None and was_cancelled:
-            self._end_stopped(child, run, run.stop, "it ended after SIGTERM")
+            self._end_stopped(child, run, run.stop, "it ended after SIGTERM", began_s)
             return
         self._pace.ran(took_s)
         if child.kill_at_s:
@@ -272,7 +273,7 @@ class Pool:
                 continue
             if run.stop is not None:
                 if now_s >= child.kill_at_s:
-                    self._end_stopped(child, run, run.stop, "it ignored SIGTERM and was killed")
+                    self._end_stopped(child, run, run.stop, "it ignored SIGTERM, was killed", child.began_s)
             elif child.timeout_at_s and now_s >= child.timeout_at_s:
                 self._interrupt(child, run, Stop(Outcome.TIMED_OUT, TIMEOUT_MESSAGE))
             elif len(child.runs) > 1 and now_s >= child.began_s + PATIENCE_S:
@@ -289,11 +290,11 @@ class Pool:
             return _LONGEST_WAIT_S
         return min(_LONGEST_WAIT_S, max(0.0, min(clocks) - time.monotonic()))
 
-    def _end_stopped(self, child: WarmChild, run: Run, stop: Stop, how: str) -> None:
+    def _end_stopped(self, child: WarmChild, run: Run, stop: Stop, how: str, began_s: float) -> None:
         self._remove(child)
         telemetry.event("run.killed", log_id=run.log_id, outcome=stop.outcome, how=how)
         suffix = "" if stop.outcome is Outcome.TIMED_OUT else _RUNNING_SUFFIX
-        self._on_ended(run, RunOutcome(stop.outcome, stop.reason + suffix))
+        self._on_ended(run, RunOutcome(stop.outcome, stop.reason + suffix, _wall_ms(began_s)))
 
     def _bury(self, child: WarmChild) -> None:
         """A child is gone by itself; its run ends as what is known of it."""
@@ -306,7 +307,8 @@ class Pool:
                 time.sleep(_PAUSE_AFTER_FAILED_START_S)
             return
         if run.stop is not None:
-            self._on_ended(run, RunOutcome(run.stop.outcome, run.stop.reason + _RUNNING_SUFFIX))
+            said = RunOutcome(run.stop.outcome, run.stop.reason + _RUNNING_SUFFIX, _wall_ms(child.began_s))
+            self._on_ended(run, said)
             return
         written = self._written_ending(run)
         if written is not None:  # it died between the journal and its answer
@@ -314,7 +316,8 @@ class Pool:
             return
         how = _how_it_ended(child.process.returncode)
         telemetry.warning("child.died", log_id=run.log_id, how=how)
-        self._on_ended(run, RunOutcome(Outcome.FAILED, f"the process of the handler {how} while it ran"))
+        message = f"the process of the handler {how} while it ran"
+        self._on_ended(run, RunOutcome(Outcome.FAILED, message, _wall_ms(child.began_s)))
 
     def _remove(self, child: WarmChild) -> None:
         self._selector.unregister(child.connection)
@@ -322,6 +325,11 @@ class Pool:
         del self._children[child.pid]
         reaper.collect_orphans(set(self._children))
         failpoint("run.killed")
+
+
+def _wall_ms(began_s: float) -> int:
+    """When a run began that its child cannot speak for any more."""
+    return round((time.time() - (time.monotonic() - began_s)) * 1000)
 
 
 def _next_clock_s(child: WarmChild) -> float:

@@ -119,7 +119,7 @@ def test_a_covered_run_ends_before_its_successor_starts(world):
     covered, succeeded = world.ending(first), world.ending(second)
     assert covered.handle_msg == "block strategy effect: Cover Early [job running, killed]"
     assert (covered.outcome, succeeded.outcome) == ("covered", "succeeded")
-    assert covered.ended_ms <= succeeded.started_ms
+    assert 0 < covered.started_ms <= covered.ended_ms <= succeeded.started_ms
 
 
 def test_sigterm_hands_unfinished_runs_back_without_using_an_attempt(world, alive_with):
