@@ -60,6 +60,7 @@ function attach(panel) {
     source.addEventListener("end", (event) => {
       isOver = true;
       follow.hidden = true;
+      lines.hidden = lines.dataset.empty !== undefined;
       close();
       state.textContent = JSON.parse(event.data).text;
       panel.dispatchEvent(new CustomEvent("baton:refresh", { bubbles: true }));
