@@ -15,6 +15,8 @@ class ScheduleType(StrEnum):
     NONE = "NONE"
     CRON = "CRON"
     FIX_RATE = "FIX_RATE"
+    FIX_DELAY = "FIX_DELAY"
+    ONCE = "ONCE"
 
 
 class MisfireStrategy(StrEnum):
@@ -22,6 +24,7 @@ class MisfireStrategy(StrEnum):
 
     DO_NOTHING = "DO_NOTHING"
     FIRE_ONCE_NOW = "FIRE_ONCE_NOW"
+    FIRE_ALL = "FIRE_ALL"
 
 
 class DstGap(StrEnum):
@@ -52,6 +55,13 @@ class RouteStrategy(StrEnum):
     ANY = "ANY"
 
 
+class RetryBackoff(StrEnum):
+    """How the pause before a retry grows."""
+
+    FIXED = "FIXED"
+    EXPONENTIAL = "EXPONENTIAL"
+
+
 class GlueType(StrEnum):
     """How the code of a job reaches the executor."""
 
@@ -67,6 +77,7 @@ class TriggerType(StrEnum):
     RETRY = "RETRY"
     PARENT = "PARENT"
     MISFIRE = "MISFIRE"
+    BACKFILL = "BACKFILL"
 
 
 class OnLost(StrEnum):

@@ -18,9 +18,12 @@ from sqlalchemy import delete as delete_from
 from .. import schedule
 from ..vocabulary import (
     BlockStrategy,
+    DstFold,
+    DstGap,
     GlueType,
     MisfireStrategy,
     OnLost,
+    RetryBackoff,
     RouteStrategy,
     ScheduleType,
     TriggerStatus,
@@ -41,7 +44,17 @@ class DueJob:
     schedule_type: str
     schedule_conf: str
     time_zone: str
+    dst_gap: str
+    dst_fold: str
+    start_at: int
+    end_at: int
+    jitter_s: int
+    calendar_id: int | None
     misfire_strategy: str
+    max_catchup: int
+    catchup_window_s: int
+    start_deadline_s: int
+    route_strategy: str
     executor_handler: str
     executor_param: str
     executor_fail_retry_count: int
@@ -72,13 +85,30 @@ class JobDraft:
     schedule_type: str = ScheduleType.NONE
     schedule_conf: str = ""
     time_zone: str = "UTC"
+    dst_gap: str = DstGap.RUN_AFTER
+    dst_fold: str = DstFold.ONCE
+    start_at: int = 0
+    end_at: int = 0
+    jitter_s: int = 0
+    calendar_id: int | None = None
     misfire_strategy: str = MisfireStrategy.DO_NOTHING
+    max_catchup: int = 10
+    catchup_window_s: int = 86_400
+    start_deadline_s: int = 0
     route_strategy: str = RouteStrategy.ANY
+    executor_tag: str = ""
     block_strategy: str = BlockStrategy.SERIAL_EXECUTION
+    max_concurrency: int = 1
+    max_queue: int = 0
+    priority: int = 5
     glue_type: str = GlueType.BEAN
     executor_param: str = ""
     executor_timeout: int = 0
     executor_fail_retry_count: int = 0
+    retry_delay_s: int = 0
+    retry_backoff: str = RetryBackoff.FIXED
+    retry_delay_max_s: int = 3600
+    child_job_ids: str = ""
     on_lost: str = OnLost.FAIL
     retry_refused: bool = False
 
@@ -96,20 +126,40 @@ class JobView:
     schedule_type: str
     schedule_conf: str
     time_zone: str
+    dst_gap: str
+    dst_fold: str
+    start_at: int
+    end_at: int
+    jitter_s: int
+    calendar_id: int | None
     misfire_strategy: str
+    max_catchup: int
+    catchup_window_s: int
+    start_deadline_s: int
     route_strategy: str
+    executor_tag: str
     block_strategy: str
+    max_concurrency: int
+    max_queue: int
+    priority: int
     glue_type: str
     executor_handler: str
     executor_param: str
     executor_timeout: int
     executor_fail_retry_count: int
+    retry_delay_s: int
+    retry_backoff: str
+    retry_delay_max_s: int
+    child_job_ids: str
     on_lost: str
     retry_refused: bool
     trigger_status: int
     last_trigger_time: int
     next_trigger_time: int
     stop_reason: str
+    pause_note: str
+    declared_key: str | None
+    declared: str
     version: int
     created_at: int
     updated_at: int

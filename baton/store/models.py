@@ -61,6 +61,31 @@ class ExecutorGroup(Base):
     created_at: Mapped[int] = mapped_column(EpochMs)
 
 
+class Calendar(Base):
+    """Days and times on which jobs do not fire."""
+
+    __tablename__ = "calendar"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    rules: Mapped[str] = mapped_column(Text, server_default="")
+    """A rule a line: `2026-12-25`, `2026-12-24..2027-01-06`, `SAT-SUN`, `MON-FRI 00:00-06:00`."""
+    updated_at: Mapped[int] = mapped_column(EpochMs)
+
+
+class ApiToken(Base):
+    """A program that may trigger jobs. Only a hash of its secret is stored."""
+
+    __tablename__ = "api_token"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    name: Mapped[str] = mapped_column(String(64))
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    created_by: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[int] = mapped_column(EpochMs)
+    last_used_at: Mapped[int] = mapped_column(EpochMs, server_default=text("0"))
+
+
 class Job(Base):
     """What shall run, and when."""
 
@@ -77,6 +102,7 @@ class Job(Base):
             postgresql_where=text(FOLLOWED),
         ),
         Index("ix_job_group_id", "group_id"),
+        Index("ix_job_declared_key", "declared_key", unique=True),
         {"sqlite_autoincrement": True},  # a new job must not inherit the lane of a deleted one
     )
 
@@ -89,15 +115,45 @@ class Job(Base):
     schedule_conf: Mapped[str] = mapped_column(String(256), server_default="")
     """A cron expression, or the seconds of a fixed rate; empty for NONE."""
     time_zone: Mapped[str] = mapped_column(String(64), server_default="UTC")
+    dst_gap: Mapped[str] = mapped_column(String(16), server_default="RUN_AFTER")
+    dst_fold: Mapped[str] = mapped_column(String(16), server_default="ONCE")
+    start_at: Mapped[int] = mapped_column(EpochMs, server_default=text("0"))
+    end_at: Mapped[int] = mapped_column(EpochMs, server_default=text("0"))
+    """The schedule names no time before `start_at`, and none after `end_at`; 0 is no bound."""
+    jitter_s: Mapped[int] = mapped_column(server_default=text("0"))
+    """Each run is pushed up to so many seconds after its fire time, by a hash of job and time."""
+    calendar_id: Mapped[int | None] = mapped_column(BigId)
+    """Fire times on its days and in its windows are left out."""
     misfire_strategy: Mapped[str] = mapped_column(String(32), server_default="DO_NOTHING")
+    max_catchup: Mapped[int] = mapped_column(server_default=text("10"))
+    """FIRE_ALL makes up for at most so many missed times, the newest of them."""
+    catchup_window_s: Mapped[int] = mapped_column(server_default=text("86400"))
+    """FIRE_ALL makes up for no time that was missed by more than this."""
+    start_deadline_s: Mapped[int] = mapped_column(server_default=text("0"))
+    """A run that nobody began so many seconds after its fire time ends as expired; 0: never."""
     route_strategy: Mapped[str] = mapped_column(String(32), server_default="ANY")
+    executor_tag: Mapped[str] = mapped_column(String(32), server_default="")
+    """Only executors that carry this tag run the job; empty: all."""
     block_strategy: Mapped[str] = mapped_column(String(32), server_default="SERIAL_EXECUTION")
+    max_concurrency: Mapped[int] = mapped_column(server_default=text("1"))
+    """With PARALLEL: so many runs at a time."""
+    max_queue: Mapped[int] = mapped_column(server_default=text("0"))
+    """A trigger that finds so many waiting in its lane is discarded; 0: no limit."""
+    priority: Mapped[int] = mapped_column(server_default=text("5"))
+    """0 to 9; lanes of a higher one are served first."""
     glue_type: Mapped[str] = mapped_column(String(32), server_default="BEAN")
     executor_handler: Mapped[str] = mapped_column(String(128))
     executor_param: Mapped[str] = mapped_column(Text, server_default="")
     executor_timeout: Mapped[int] = mapped_column(server_default=text("0"))
     """Seconds; 0 is no limit."""
     executor_fail_retry_count: Mapped[int] = mapped_column(server_default=text("0"))
+    retry_delay_s: Mapped[int] = mapped_column(server_default=text("0"))
+    """Seconds before the first retry is pushed."""
+    retry_backoff: Mapped[str] = mapped_column(String(16), server_default="FIXED")
+    retry_delay_max_s: Mapped[int] = mapped_column(server_default=text("3600"))
+    """No pause before a retry is longer."""
+    child_job_ids: Mapped[str] = mapped_column(String(255), server_default="")
+    """Jobs triggered when a run succeeds: ids with commas between, as XXL-JOB writes them."""
     on_lost: Mapped[str] = mapped_column(String(8), server_default="FAIL")
     retry_refused: Mapped[bool] = mapped_column(server_default=false())
     """XXL-JOB's way: discarded and covered runs count as failures and are retried."""
@@ -106,6 +162,12 @@ class Job(Base):
     next_trigger_time: Mapped[int] = mapped_column(EpochMs, server_default=text("0"))
     stop_reason: Mapped[str] = mapped_column(Text, server_default="")
     """Why the planner stopped this job by itself; empty when a person did."""
+    pause_note: Mapped[str] = mapped_column(String(255), server_default="")
+    """What the person who stopped it wants others to know."""
+    declared_key: Mapped[str | None] = mapped_column(String(160))
+    """What declares this job in code or in a file; None for a job that people made."""
+    declared: Mapped[str] = mapped_column(Text, server_default="")
+    """What the declaration said when it was applied last (JSON)."""
     version: Mapped[int] = mapped_column(server_default=text("1"))
     """Counts edits; an edit of an older version is refused instead of overwriting."""
     created_at: Mapped[int] = mapped_column(EpochMs)
@@ -174,6 +236,13 @@ class JobLog(Base):
     executor_timeout: Mapped[int] = mapped_column(server_default=text("0"))
     block_strategy: Mapped[str] = mapped_column(String(32), server_default="SERIAL_EXECUTION")
     on_lost: Mapped[str] = mapped_column(String(8), server_default="FAIL")
+
+    not_before: Mapped[int] = mapped_column(EpochMs, server_default=text("0"))
+    """It is not pushed earlier: a retry after its pause, a fire time with jitter."""
+    expires_at: Mapped[int] = mapped_column(EpochMs, server_default=text("0"))
+    """If nobody began it by then it ends as expired; 0: never."""
+    is_pinned: Mapped[bool] = mapped_column(server_default=false())
+    """Only the executor in `executor_address` may run it: a shard of a broadcast, or asked for."""
 
     trigger_time: Mapped[int] = mapped_column(EpochMs)
     trigger_code: Mapped[int] = mapped_column(server_default=text("0"))

@@ -62,7 +62,15 @@ class PendingRow:
     attempt: int
     shard_index: int
     shard_total: int
+    expires_at: int
+    is_pinned: bool
+    executor_address: str
+    """Who alone may run it, if it is pinned."""
     route_strategy: str
+    executor_tag: str
+    max_concurrency: int
+    max_queue: int
+    priority: int
     glue_type: str
 
 
@@ -143,6 +151,9 @@ class RunView:
     trigger_key: str
     trigger_type: str
     fire_at: int
+    not_before: int
+    expires_at: int
+    is_pinned: bool
     trigger_time: int
     trigger_code: int
     trigger_msg: str | None
@@ -198,6 +209,10 @@ def _to_push() -> Select[Any]:
         "app_name": case((Job.id.is_not(null()), ExecutorGroup.app_name)),
         "fire_at_ms": JobLog.fire_at,
         "route_strategy": func.coalesce(Job.route_strategy, ""),
+        "executor_tag": func.coalesce(Job.executor_tag, ""),
+        "max_concurrency": func.coalesce(Job.max_concurrency, 1),
+        "max_queue": func.coalesce(Job.max_queue, 0),
+        "priority": func.coalesce(Job.priority, 5),
         "glue_type": func.coalesce(Job.glue_type, ""),
     }
     return (

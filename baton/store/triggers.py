@@ -43,6 +43,10 @@ _PLAN = insert_many(
         "parent_log_id",
         "shard_index",
         "shard_total",
+        "not_before",
+        "expires_at",
+        "is_pinned",
+        "executor_address",
         "trigger_time",
     ),
 )
@@ -68,6 +72,12 @@ class NewTrigger:
     parent_log_id: int | None = None
     shard_index: int = 0
     shard_total: int = 1
+    not_before_ms: int = 0
+    """It is not pushed earlier."""
+    expires_at_ms: int = 0
+    """If nobody began it by then it ends as expired; 0: never."""
+    executor_address: str = ""
+    """The executor that alone may run it; empty: the job's route strategy decides."""
 
 
 def plan(connection: Connection, triggers: Sequence[NewTrigger], now_ms: int) -> int:
@@ -123,5 +133,9 @@ def _row(trigger: NewTrigger, now_ms: int) -> Row:
         trigger.parent_log_id,
         trigger.shard_index,
         trigger.shard_total,
+        trigger.not_before_ms,
+        trigger.expires_at_ms,
+        bool(trigger.executor_address),
+        trigger.executor_address,
         now_ms,
     )
