@@ -17,7 +17,7 @@ from . import access, errors, filters, security
 from .breaker import Breaker
 from .forms.trigger import new_token
 from .health import health
-from .live import live
+from .live import live_pages
 from .options import Options
 from .pages.cancellations import cancellations
 from .pages.executors import executors_pages, groups_pages
@@ -42,7 +42,7 @@ _NOUNS = (
     triggers_pages,
     runs_pages,
     cancellations,
-    live,
+    live_pages,
     executors_pages,
     groups_pages,
     failed_callbacks_pages,

@@ -24,7 +24,7 @@ from .queries.run_list import row_id
 from .queries.run_log import RunLog
 from .resources import Resources, resources
 
-live = Blueprint("live", __name__)
+live_pages = Blueprint("live", __name__)
 
 POLL_S = 0.7
 PING_EVERY_S = 10.0
@@ -32,7 +32,7 @@ PING_EVERY_S = 10.0
 MOST_LINES = 10_000_000
 
 
-@live.get("/runs/<id:log_id>/log")
+@live_pages.get("/runs/<id:log_id>/log")
 def log(log_id: int) -> Response:
     """The whole log as a file, as text and nothing else."""
     run = _run(resources(), log_id)
@@ -43,7 +43,7 @@ def log(log_id: int) -> Response:
     )
 
 
-@live.get("/runs/<id:log_id>/log/events")
+@live_pages.get("/runs/<id:log_id>/log/events")
 def log_events(log_id: int) -> Response:
     """Follow the log from the line in `Last-Event-ID`, or `?from=`, or the first one."""
     here = resources()

@@ -117,13 +117,11 @@ class Site:
         with self.engine.connect() as connection:
             return connection.execute(select(model.__table__).where(model.id == id_)).one()
 
-    def end(self, log_id: int, outcome: str = "succeeded") -> None:
+    def end(self, log_id: int, outcome: str = "succeeded", **fields: Any) -> None:
+        """A result is applied to a log row."""
+        values = _ending({"outcome": outcome}) | {"outcome": outcome} | fields
         with write(self.engine) as connection:
-            connection.execute(
-                update(JobLog)
-                .where(JobLog.id == log_id)
-                .values(**_ending({"outcome": outcome}), outcome=outcome)
-            )
+            connection.execute(update(JobLog).where(JobLog.id == log_id).values(**values))
 
     def audited(self) -> list[str]:
         return [f"{row.user_name} {row.action} {row.subject}" for row in self.rows(AuditEvent)]
