@@ -6,11 +6,15 @@ The only questions anyone asks: `next_fire`, `check`, `words.describe` and, for 
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from ..errors import ScheduleError
 from ..vocabulary import DstFold, DstGap, ScheduleType
 from . import cron, interval, zone
 
 __all__ = ["check", "following", "next_fire"]
+
+_Rule = TypeVar("_Rule", DstGap, DstFold)
 
 
 def next_fire(
@@ -19,8 +23,8 @@ def next_fire(
     time_zone: str,
     after_ms: int,
     *,
-    gap: DstGap = DstGap.RUN_AFTER,
-    fold: DstFold = DstFold.ONCE,
+    gap: str = DstGap.RUN_AFTER,
+    fold: str = DstFold.ONCE,
 ) -> int | None:
     """The first fire time strictly after `after_ms`, of a schedule that begins there.
 
@@ -37,12 +41,13 @@ def following(
     planned_ms: int,
     after_ms: int,
     *,
-    gap: DstGap = DstGap.RUN_AFTER,
-    fold: DstFold = DstFold.ONCE,
+    gap: str = DstGap.RUN_AFTER,
+    fold: str = DstFold.ONCE,
 ) -> int | None:
     """As `next_fire`, of a schedule that named `planned_ms`: a fixed rate counts on from there."""
     if schedule_type == ScheduleType.CRON:
-        return cron.next_fire(conf, zone.find(time_zone), after_ms, gap, fold)
+        rules = _known("gap", gap, DstGap), _known("fold", fold, DstFold)
+        return cron.next_fire(conf, zone.find(time_zone), after_ms, *rules)
     if schedule_type == ScheduleType.FIX_RATE:
         return interval.next_fire(conf, planned_ms, after_ms)
     if schedule_type == ScheduleType.NONE:
@@ -57,3 +62,10 @@ def check(schedule_type: str, conf: str, time_zone: str) -> None:
         raise ScheduleError(
             f"cron {conf!r} never fires: no year has such a day, as 30 February; change its day or its month"
         )
+
+
+def _known(name: str, value: str, rules: type[_Rule]) -> _Rule:
+    try:
+        return rules(value)
+    except ValueError:
+        raise ScheduleError(f"{name} rule {value!r} is not known: use one of {', '.join(rules)}") from None

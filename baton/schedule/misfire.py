@@ -40,6 +40,14 @@ class Scheduled(Protocol):
         """Where its wall clock hangs."""
 
     @property
+    def dst_gap(self) -> str:
+        """One of `DstGap`."""
+
+    @property
+    def dst_fold(self) -> str:
+        """One of `DstFold`."""
+
+    @property
     def misfire_strategy(self) -> str:
         """One of `MisfireStrategy`."""
 
@@ -102,4 +110,12 @@ def _fires_before(job: Scheduled, end_ms: int) -> Iterator[int]:
 
 
 def _after(job: Scheduled, planned_ms: int, after_ms: int) -> int | None:
-    return following(job.schedule_type, job.schedule_conf, job.time_zone, planned_ms, after_ms)
+    return following(
+        job.schedule_type,
+        job.schedule_conf,
+        job.time_zone,
+        planned_ms,
+        after_ms,
+        gap=job.dst_gap,
+        fold=job.dst_fold,
+    )

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from croniter import croniter
 
+from baton.errors import ScheduleError
 from baton.schedule import next_fire
 
 DAY_MS = 86_400_000
@@ -108,6 +109,18 @@ def test_every_second_of_a_repeated_hour_is_found_at_once():
     assert next_fire("CRON", "* * 1 * * ?", "America/New_York", second_pass) == ms(
         "2026-11-02T01:00", "America/New_York"
     )
+
+
+@pytest.mark.parametrize(
+    ("rules", "text"),
+    [
+        ({"gap": "MAYBE"}, "gap rule 'MAYBE' is not known: use one of RUN_AFTER, SKIP"),
+        ({"fold": "THRICE"}, "fold rule 'THRICE' is not known: use one of ONCE, BOTH"),
+    ],
+)
+def test_an_unknown_rule_is_refused_with_the_choice(rules, text):
+    with pytest.raises(ScheduleError, match=text):
+        next_fire("CRON", "0 0 * * *", "UTC", 0, **rules)
 
 
 # against an oracle that looks at every minute

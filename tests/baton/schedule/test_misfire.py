@@ -24,6 +24,8 @@ class Job:
     schedule_conf: str = "10"
     time_zone: str = "UTC"
     misfire_strategy: str = "DO_NOTHING"
+    dst_gap: str = "RUN_AFTER"
+    dst_fold: str = "ONCE"
 
 
 CRON, MISFIRE = TriggerType.CRON, TriggerType.MISFIRE
@@ -79,6 +81,18 @@ def test_the_last_fire_time_fires_though_none_follows():
     job = Job(next_trigger_time=last, schedule_type="CRON", schedule_conf="* * * * *")
 
     assert due_fires(job, last) == Decision(((last, CRON),), None, 0)
+
+
+@pytest.mark.parametrize(
+    ("rules", "next_ms"),
+    [({}, 1_772_953_200_000), ({"dst_gap": "SKIP"}, 1_773_037_800_000)],
+)
+def test_the_jobs_own_rule_for_clock_changes_counts(rules, next_ms):
+    """02:30 in New York, which 8 March 2026 does not have."""
+    before = 1_772_868_600_000
+    job = Job(before, "CRON", "0 30 2 * * ?", "America/New_York", **rules)
+
+    assert due_fires(job, before) == Decision(((before, CRON),), next_ms, 0)
 
 
 def test_an_unknown_misfire_strategy_is_refused_with_the_choice():
