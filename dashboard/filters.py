@@ -36,6 +36,7 @@ LABELS: dict[str, str] = {
     TriggerType.RETRY: "Retry",
     TriggerType.PARENT: "Parent job",
     TriggerType.MISFIRE: "Misfire",
+    TriggerType.BACKFILL: "Backfill",
     ScheduleType.FIX_RATE: "Fixed rate",
     ScheduleType.NONE: "No schedule",
     BlockStrategy.SERIAL_EXECUTION: "Wait in line",
@@ -43,6 +44,7 @@ LABELS: dict[str, str] = {
     BlockStrategy.COVER_EARLY: "Cover the earlier",
     MisfireStrategy.DO_NOTHING: "Do nothing",
     MisfireStrategy.FIRE_ONCE_NOW: "Fire once now",
+    MisfireStrategy.FIRE_ALL: "Fire all of them",
     OnLost.FAIL: "Fail",
     OnLost.RERUN: "Run again",
 }
