@@ -57,7 +57,7 @@ def http_error(error: HTTPException) -> Response:
 def database_error(error: SQLAlchemyError) -> Response:
     """The database is away, locked, or lacks our tables."""
     telemetry.problem("page.failed", error, path=request.path)
-    return _page(503, "The database does not answer as expected. If it was never migrated: baton migrate.")
+    return _page(503, "The database does not answer as expected. After an upgrade: baton migrate.")
 
 
 def redis_error(error: RedisError) -> Response:

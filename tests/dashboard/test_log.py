@@ -30,7 +30,10 @@ def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def answering(
-    site: Site, lines: list[str], executor_id: str = EXECUTOR, on_asked: Callable[[], object] = lambda: None
+    site: Site,
+    lines: list[str],
+    executor_id: str = EXECUTOR,
+    on_asked: Callable[[int], object] = lambda _: None,
 ) -> Iterator[list[int]]:
     """An executor that has these lines, at most two at a time; yields the line numbers it was asked for."""
     mailbox = Mailbox(site.blocking, site.redis, KEY, "demo", executor_id)
@@ -43,6 +46,7 @@ def answering(
                 continue
             first = item.request.from_line
             asked.append(first)
+            on_asked(first)
             piece = lines[first - 1 : first + 1]
             last = first + len(piece) - 1
             text = "".join(f"{line}\n" for line in piece)
@@ -50,7 +54,6 @@ def answering(
             mailbox.reply(
                 item.request, LogAnswer(first, last, text, is_end=is_end, log_id=item.request.log_id)
             )
-            on_asked()
 
     executor = threading.Thread(target=answer)
     executor.start()
@@ -138,8 +141,8 @@ def test_a_run_that_ends_while_it_is_followed_is_followed_to_its_last_line(plain
     log_id = running(plain_site)
     lines = ["one"]
 
-    def end() -> None:
-        if len(lines) == 1:
+    def end(first: int) -> None:
+        if first == 2 and len(lines) == 1:
             lines.append("last words")
             plain_site.redis.flushall()  # its lease and its presence are gone
             plain_site.executor(executor_id=EXECUTOR)
