@@ -43,6 +43,7 @@ function put(fresh) {
   const interval = fresh.body.dataset.liveEvery;
   if (interval) document.body.dataset.liveEvery = interval;
   else delete document.body.dataset.liveEvery;
+  for (const toggle of toggles()) toggle.hidden = !interval; // what has ended does not move any more
   for (const region of document.querySelectorAll("[data-live]")) {
     const next = fresh.getElementById(region.id);
     if (!next || isInUse(region)) continue;
