@@ -147,6 +147,15 @@ class Settings:
         "Modules with handlers, separated by commas. Empty: every file under `handlers/`.",
         default="",
     )
+    tags: str = _setting(
+        "BATON_TAGS",
+        _matching(
+            r"(?:[A-Za-z0-9._-]{1,32}(?:,(?! *$)|$) *)*",
+            "names of up to 32 letters, digits, '-', '_' and '.', with commas between",
+        ),
+        "What this worker can do that others cannot (`gpu,eu`): jobs with a tag run only where it stands.",
+        default="",
+    )
     concurrency: int = _setting(
         "BATON_CONCURRENCY", _whole(1, 1000), "Child processes of one worker: runs at a time.", default=4
     )

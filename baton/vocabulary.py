@@ -47,12 +47,24 @@ class BlockStrategy(StrEnum):
     SERIAL_EXECUTION = "SERIAL_EXECUTION"
     DISCARD_LATER = "DISCARD_LATER"
     COVER_EARLY = "COVER_EARLY"
+    BUFFER_ONE = "BUFFER_ONE"
+    PARALLEL = "PARALLEL"
 
 
 class RouteStrategy(StrEnum):
     """Which executor of the group gets a trigger."""
 
     ANY = "ANY"
+    FIRST = "FIRST"
+    LAST = "LAST"
+    ROUND = "ROUND"
+    RANDOM = "RANDOM"
+    CONSISTENT_HASH = "CONSISTENT_HASH"
+    LEAST_FREQUENTLY_USED = "LEAST_FREQUENTLY_USED"
+    LEAST_RECENTLY_USED = "LEAST_RECENTLY_USED"
+    FAILOVER = "FAILOVER"
+    BUSYOVER = "BUSYOVER"
+    SHARDING_BROADCAST = "SHARDING_BROADCAST"
 
 
 class RetryBackoff(StrEnum):
@@ -131,6 +143,7 @@ class Outcome(StrEnum):
     DISCARDED = "discarded"
     LOST = "lost"
     REFUSED = "refused"
+    EXPIRED = "expired"
 
 
 class RunState(StrEnum):
@@ -156,6 +169,8 @@ class Ending(StrEnum):
     KILLED = "killed"
     LOST = "lost"
     RERUN = "rerun"
+    REROUTED = "rerouted"
+    EXPIRED = "expired"
 
 
 HANDLE_CODE_OF: dict[Outcome, HandleCode] = {
@@ -167,5 +182,6 @@ HANDLE_CODE_OF: dict[Outcome, HandleCode] = {
     Outcome.DISCARDED: HandleCode.NONE,
     Outcome.LOST: HandleCode.FAIL,
     Outcome.REFUSED: HandleCode.NONE,
+    Outcome.EXPIRED: HandleCode.FAIL,
 }
 """DISCARDED and REFUSED never reached a handler: they end by trigger code 500 instead."""

@@ -38,6 +38,7 @@ _ENDINGS_BY_SCRIPT: dict[Ending, Outcome] = {
     Ending.COVERED: Outcome.COVERED,
     Ending.KILLED: Outcome.KILLED,
     Ending.LOST: Outcome.LOST,
+    Ending.EXPIRED: Outcome.EXPIRED,
 }
 
 
@@ -56,6 +57,7 @@ class Reading:
 
     verified: list[Verified] = field(default_factory=list)
     reruns: list[ResultItem] = field(default_factory=list)
+    rerouted: list[ResultItem] = field(default_factory=list)
     stale: list[HandleCallbackParam] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
 
@@ -67,6 +69,7 @@ class Applied:
     ended: int = 0
     followups: int = 0
     reruns: int = 0
+    rerouted: int = 0
     repeated: int = 0
     unknown: int = 0
     stale: int = 0
@@ -83,6 +86,10 @@ def apply_batch(
     reading = read_entries(entries, key_of, now_ms)
     for item in reading.reruns:
         runs.raise_attempt(connection, item.log_id, item.attempt, item.reason)
+    rerouted = sum(
+        runs.reroute(connection, item.log_id, item.executor, item.attempt, item.reason)
+        for item in reading.rerouted
+    )
     first_words = _one_per_row(reading.verified)
     ended = runs.finish(connection, [verified.ending for verified in first_words])
     followups = triggers.plan(connection, [new for row in ended for new in follow(row)], now_ms)
@@ -94,6 +101,7 @@ def apply_batch(
         ended=len(ended),
         followups=followups,
         reruns=len(reading.reruns),
+        rerouted=rerouted,
         repeated=len(reading.verified) - len(ended) - len(missing),
         unknown=len(missing),
         stale=len(reading.stale),
@@ -134,6 +142,8 @@ def _read_item(reading: Reading, entry: ResultEntry, item: ResultItem, key: byte
         _check_about(unseal(item.frame, TriggerParam, key), entry, item)
         if item.ending is Ending.RERUN:
             reading.reruns.append(item)
+        elif item.ending is Ending.REROUTED:
+            reading.rerouted.append(item)
         else:
             reading.verified.append(Verified(_ended_by_script(item, now_ms), entry, item))
 

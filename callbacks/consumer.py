@@ -79,7 +79,7 @@ class Consumer:
         failpoint("apply.committed")
         self._results.acknowledge(entries)
         failpoint("apply.acknowledged")
-        if applied.followups:
+        if applied.followups or applied.rerouted:
             nudge(self._redis)
         _tell(applied)
         return applied
@@ -157,6 +157,7 @@ def _tell(applied: Applied) -> None:
         rows=applied.ended,
         followups=applied.followups,
         reruns=applied.reruns,
+        rerouted=applied.rerouted,
         rejected=applied.rejected,
     )
     if applied.repeated:

@@ -31,14 +31,17 @@ from baton.failpoints import failpoint
 from baton.messages import TriggerParam
 from baton.store import runs
 from baton.store.engine import read, write
-from baton.vocabulary import BlockStrategy, OnLost
+from baton.vocabulary import BlockStrategy, OnLost, RouteStrategy
 
-from . import routing
+from .lanes import Lanes, choose_lanes
 
 PAGE_ROWS = 1000
 """Pending rows read per pass."""
 SAFETY_POLL_S = 1.0
 """A wake-up may get lost; a row inserted by another process waits this long at most."""
+
+_UNMARKED = {PushVerdict.DISCARDED, PushVerdict.GONE}
+"""The script reports what it discards; a row whose executor left stays pending and is routed again."""
 
 
 @dataclass(slots=True)
@@ -51,6 +54,8 @@ class Pushed:
     covered: int = 0
     waiting: int = 0
     """Rows of closed groups: left as they are."""
+    spread: int = 0
+    """Rows that are pushed by the next pass: shards of a broadcast, and rows whose executor just left."""
     marks: list[runs.Mark] = field(default_factory=list)
     refused: dict[int, str] = field(default_factory=dict)
 
@@ -79,8 +84,8 @@ class Pusher:
 
     def step(self) -> float:
         """Push one page of pending rows; 0 while there are more."""
-        self.push_pending()
-        return 0.0 if self._after_id else SAFETY_POLL_S
+        pushed = self.push_pending()
+        return 0.0 if self._after_id or pushed.spread else SAFETY_POLL_S
 
     def push_pending(self) -> Pushed:
         """Push the next page. Rows that stay pending do not hold up the pages behind them."""
@@ -135,10 +140,13 @@ class Pusher:
         already_judged: bool,
         pushed: Pushed,
     ) -> None:
-        executors = list(presence.beats(self._redis, app_name))
+        executors = presence.executors(self._redis, app_name)
         messages = _TriggerMessages(self._host, len(executors))
         for page in _pages(rows):
-            sealed = self._seal_all(page, app_name, executors, already_judged, pushed)
+            lanes = choose_lanes(self._redis, app_name, page, executors)
+            pushed.refused.update(lanes.refused)
+            self._spread(page, lanes, pushed)
+            sealed = self._seal_all(page, app_name, lanes, already_judged, pushed)
             try:
                 answers = self._producer.push(app_name, [message for _, message in sealed])
             except GroupClosed:
@@ -146,27 +154,41 @@ class Pusher:
                 continue
             for (row, message), answer in zip(sealed, answers, strict=True):
                 _count(pushed, answer)
-                if answer.verdict is not PushVerdict.DISCARDED:
+                if answer.verdict not in _UNMARKED:
                     pushed.marks.append(runs.Mark(row.log_id, messages.of(row, message.lane)))
+
+    def _spread(self, rows: Sequence[runs.PendingRow], lanes: Lanes, pushed: Pushed) -> None:
+        """Make a row for each executor of a broadcast; the next pass pushes them all."""
+        if not lanes.to_spread:
+            return
+        now_ms = self._clock.now_ms()
+        with write(self._engine) as connection:
+            for row in rows:
+                if row.log_id in lanes.to_spread:
+                    runs.spread(connection, row, lanes.to_spread[row.log_id], now_ms)
+        # the shards are rows now: if this process dies here, the next pass pushes them
+        failpoint("push.spread")
+        pushed.spread += len(lanes.to_spread)
 
     def _seal_all(
         self,
         rows: Sequence[runs.PendingRow],
         app_name: str,
-        executors: Sequence[str],
+        lanes: Lanes,
         already_judged: bool,
         pushed: Pushed,
     ) -> list[tuple[runs.PendingRow, PushRow]]:
         sealed = []
         for row in rows:
-            lane = routing.choose(row.route_strategy, row.job_id, executors)
-            block = BlockStrategy.SERIAL_EXECUTION if already_judged else row.block_strategy
+            lane = lanes.chosen.get(row.log_id)
+            if lane is None:
+                continue
             try:
                 frame = self.sealed(row, app_name)
             except TooLarge as problem:
                 pushed.refused[row.log_id] = str(problem)
                 continue
-            sealed.append((row, PushRow(row.log_id, lane, block, row.attempt, row.on_lost, frame)))
+            sealed.append((row, _push_row(row, lane, frame, already_judged=already_judged)))
         return sealed
 
     def _record(self, pushed: Pushed) -> None:
@@ -190,14 +212,32 @@ def refusal(row: runs.PendingRow) -> str | None:
         return f"block strategy {row.block_strategy!r} is not one of {', '.join(BlockStrategy)}"
     if row.on_lost not in OnLost._value2member_map_:
         return f"on_lost {row.on_lost!r} is not one of {', '.join(OnLost)}"
-    if row.route_strategy not in routing.ROUTES:
-        return f"route strategy {row.route_strategy!r} is not one of {', '.join(routing.ROUTES)}"
+    if row.route_strategy not in RouteStrategy._value2member_map_:
+        return f"route strategy {row.route_strategy!r} is not one of {', '.join(RouteStrategy)}"
     return None
 
 
 def _pages(rows: Sequence[runs.PendingRow]) -> Iterator[Sequence[runs.PendingRow]]:
     for start in range(0, len(rows), MAX_PUSH_ROWS):
         yield rows[start : start + MAX_PUSH_ROWS]
+
+
+def _push_row(row: runs.PendingRow, lane: str, frame: bytes, *, already_judged: bool) -> PushRow:
+    is_parallel = row.block_strategy == BlockStrategy.PARALLEL
+    judged = BlockStrategy.PARALLEL if is_parallel else BlockStrategy.SERIAL_EXECUTION
+    return PushRow(
+        row.log_id,
+        lane,
+        judged if already_judged else row.block_strategy,
+        row.attempt,
+        row.on_lost,
+        frame,
+        expires_ms=row.expires_at,
+        is_pinned=row.is_pinned,
+        slots=row.max_concurrency if is_parallel else 1,
+        priority=row.priority,
+        max_queue=0 if already_judged else row.max_queue,
+    )
 
 
 def trigger_param(row: runs.PendingRow, app_name: str) -> TriggerParam:
@@ -259,7 +299,9 @@ class _TriggerMessages:
 
 
 def _count(pushed: Pushed, answer: PushAnswer) -> None:
-    if answer.verdict is PushVerdict.QUEUED:
+    if answer.verdict is PushVerdict.GONE:
+        pushed.spread += 1
+    elif answer.verdict is PushVerdict.QUEUED:
         pushed.queued += 1
     elif answer.verdict is PushVerdict.REPEATED:
         pushed.repeated += 1

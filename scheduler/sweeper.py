@@ -30,13 +30,13 @@ from sqlalchemy import Engine
 
 from baton import telemetry
 from baton.broker import recovery
-from baton.broker.keys import lane_of
 from baton.broker.results import Results, lane_ending
 from baton.clock import SYSTEM_CLOCK, Clock
 from baton.store import groups, runs
 from baton.store.engine import read
 from baton.vocabulary import Ending, OnLost
 
+from .lanes import lane_pushed_to
 from .pusher import PAGE_ROWS, Pusher
 
 WINDOW_ROWS = 5000
@@ -195,11 +195,11 @@ class Sweeper:
         return {log_id: row for log_id, row in found.items() if log_id not in waiting}
 
     def _adrift(self, app_name: str, rows: Iterable[runs.UnfinishedRow]) -> set[int]:
-        places = [(row.log_id, lane_of(row.job_id)) for row in rows]
+        places = [(row.log_id, lane_pushed_to(row)) for row in rows]
         return recovery.adrift(self._redis, app_name, places)
 
     def _repair_ready(self, app_name: str, rows: Sequence[runs.UnfinishedRow]) -> None:
-        lanes = sorted({lane_of(row.job_id) for row in rows})
+        lanes = sorted({lane_pushed_to(row) for row in rows})
         wrong = recovery.repair_ready(self._redis, app_name, lanes)
         if wrong:
             telemetry.warning("sweep.repaired", group=app_name, lanes=wrong)

@@ -21,6 +21,7 @@ def run() -> int:
         access_token=settings.access_token,
         app_name=settings.group,
         handlers=[name.strip() for name in settings.handlers.split(",") if name.strip()],
+        tags=[name.strip() for name in settings.tags.split(",") if name.strip()],
         concurrency=settings.concurrency,
         log_dir=settings.log_dir,
         log_retention_days=settings.log_retention_days,

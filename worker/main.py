@@ -52,6 +52,7 @@ def run(
     access_token: str,
     app_name: str,
     handlers: Sequence[str],
+    tags: Sequence[str],
     concurrency: int,
     log_dir: str,
     log_retention_days: int,
@@ -67,7 +68,7 @@ def run(
     executor_id = new_executor_id()
     key = group_key(access_token, app_name)
     redis = connect(redis_url)
-    consumer = Consumer(redis, connect_blocking(redis_url), app_name, executor_id)
+    consumer = Consumer(redis, connect_blocking(redis_url), app_name, executor_id, tags)
     logs = Path(log_dir).resolve()
     spool = Spool(Path(spool_dir).resolve(), executor_id)
     runs = Runs()
@@ -87,6 +88,7 @@ def run(
             beat_ms=SYSTEM_CLOCK.now_ms(),
             version=baton.__version__,
             state="draining" if courier.is_draining else "running",
+            tags=tuple(tags),
         )
 
     def on_handlers(names: tuple[str, ...]) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from redis import Redis
 from redis.exceptions import NoScriptError
 
 from ..vocabulary import Outcome
-from . import scripts
+from . import recovery, scripts
 from .keys import GroupKeys
 from .presence import ExecutorInfo
 from .scripts import Argument
@@ -71,11 +72,20 @@ class RenewAnswer:
 class Consumer:
     """One executor's conversation with the lanes of its group."""
 
-    def __init__(self, redis: Redis, blocking_redis: Redis, app_name: str, executor_id: str) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        blocking_redis: Redis,
+        app_name: str,
+        executor_id: str,
+        tags: Sequence[str] = (),
+    ) -> None:
         self._redis = redis
         self._blocking = blocking_redis
         self._keys = GroupKeys(app_name, executor_id)
+        self._app_name = app_name
         self._executor_id = executor_id
+        self._tags = tuple(tags)
         self._claim = scripts.load("claim")
         self._settle = scripts.load("settle")
 
@@ -136,18 +146,19 @@ class Consumer:
 
     def wait_for_work(self, timeout_s: float) -> bool:
         """Block until lanes may be ready, at most `timeout_s` (over 0, up to 10 s)."""
-        return self._blocking.bzpopmin(self._keys.named("marker"), timeout_s) is not None
+        return self._blocking.bzpopmin(self._keys.markers(self._tags), timeout_s) is not None
 
     def leave(self) -> None:
-        """Say goodbye: nobody has to wait until this executor counts as dead."""
-        with self._redis.pipeline(transaction=True) as pipeline:
-            pipeline.hdel(self._keys.named("executors"), self._executor_id)
-            pipeline.hdel(self._keys.named("beats"), self._executor_id)
-            pipeline.delete(self._keys.named("mail"))
-            pipeline.execute()
+        """Say goodbye: nobody has to wait until this executor counts as dead.
+
+        What waits for it alone is routed again; runs it still has a lease on are taken back.
+        """
+        beat = self._redis.hget(self._keys.named("beats"), self._executor_id)
+        if beat is not None:
+            recovery.recover(self._redis, self._app_name, self._executor_id, int(cast(bytes, beat)))
 
     def _claim_arguments(self, max_runs: int) -> list[Argument]:
-        return [self._keys.prefix, self._executor_id, min(max_runs, MAX_CLAIM_RUNS)]
+        return [self._keys.prefix, self._executor_id, min(max_runs, MAX_CLAIM_RUNS), *self._tags]
 
     def _settle_arguments(self, settled: Sequence[Settled]) -> list[Argument]:
         arguments: list[Argument] = [self._keys.prefix]
@@ -165,7 +176,7 @@ def _claimed(flat: list[bytes]) -> list[Claimed]:
 
 
 def _one_claimed(token: bytes, lane: bytes, element: bytes) -> Claimed:
-    log_id, attempt, _reruns, _on_lost, frame = element.split(b":", 4)
+    log_id, attempt, _reruns, _on_lost, _expires, _is_pinned, _slots, frame = element.split(b":", 7)
     return Claimed(int(log_id), int(token), int(attempt), lane.decode(), element, frame)
 
 

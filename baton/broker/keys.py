@@ -5,15 +5,21 @@
 | `epoch` | string | none | its absence closes the group: this Redis is new or lost its data |
 | `opening` | string | none | when a scheduler first saw the group closed, Redis clock, ms |
 | `queue:<lane>` | list | while non-empty | waiting messages, oldest first |
-| `ready` | zset | none | lanes that have work and a free slot, by the turn they became ready |
-| `seq` | counter | none | the turns of `ready` |
-| `marker` | zset | none | one member: a wake-up hint for executors |
-| `running` | hash | none | lane -> log id that has its slot |
+| `ready` | zset | none | shared lanes that have work and a free slot, by priority and turn |
+| `ready:@<executor>` | zset | with its executor | the same, of the lanes that only it may claim from |
+| `ready:#<tag>` | zset | none | the same, of the lanes that only executors with the tag may claim from |
+| `seq` | counter | none | the turns of all ready sets |
+| `marker` | zset | none | one member: a wake-up hint for executors; `marker:@<executor>`, `marker:#<tag>` |
+| `running` | hash | none | lane -> log ids that have its slots |
+| `facts` | hash | none | lane -> slots and priority, where they are not 1 and 5 |
 | `leases` | hash | none | log id -> token, executor, lane, message |
 | `held:<executor>` | set | with its executor | log ids leased to it |
 | `cancels` | hash | with its run | log id -> outcome and reason somebody asked for |
-| `reruns` | hash | with its run | log id -> newest attempt, for runs taken back from the dead |
+| `reruns` | hash | with its run | log id -> newest attempt and count, for runs taken back from the dead |
 | `token` | counter | none | fencing tokens |
+| `turns` | hash | none | job id -> triggers of it that were routed |
+| `uses:<job>` | hash | 1 day after its last trigger | executor -> triggers of the job it got |
+| `last:<job>` | hash | 1 day after its last trigger | executor -> turn of the job's last trigger it got |
 | `seen:<chunk>` | bitmap | 7 days after the last push into it | one bit per log id ever pushed |
 | `executors` | hash | with its executor | executor id -> who it is (msgpack) |
 | `beats` | hash | with its executor | executor id -> beat counter |
@@ -26,15 +32,18 @@ Outside any group: `baton:nudge`, a zset with one member, the wake-up hint for s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 NUDGE = "baton:nudge"
 RESULTS_GROUP = "callbacks"
 
 
-def lane_of(job_id: int) -> str:
-    """The shared lane of a job."""
-    return str(job_id)
+def lane_of(job_id: int, *, executor_id: str = "", tag: str = "") -> str:
+    """The lane of a job: shared, or of one executor, or of the executors with a tag."""
+    if executor_id:
+        return f"{job_id}@{executor_id}"
+    return f"{job_id}#{tag}" if tag else str(job_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,11 @@ class GroupKeys:
             return f"{self.prefix}{name}:{self.executor_id}"
         return f"{self.prefix}{name}"
 
+    def markers(self, tags: Sequence[str]) -> list[str]:
+        """What one executor waits for: work in its own lanes, in those of its tags, in shared ones."""
+        marker = self.named("marker")
+        return [f"{marker}:@{self.executor_id}", *(f"{marker}:#{tag}" for tag in tags), marker]
+
     def queue(self, lane: str) -> str:
         """The list of one lane."""
         return f"{self.prefix}queue:{lane}"
@@ -62,6 +76,14 @@ class GroupKeys:
     def seen(self, log_id: int) -> tuple[str, int]:
         """The bitmap chunk of a log id, and its bit there."""
         return f"{self.prefix}seen:{log_id // SEEN_CHUNK}", log_id % SEEN_CHUNK
+
+    def uses(self, job_id: int) -> str:
+        """How many triggers of a job each executor got."""
+        return f"{self.prefix}uses:{job_id}"
+
+    def last(self, job_id: int) -> str:
+        """When each executor got its last trigger of a job."""
+        return f"{self.prefix}last:{job_id}"
 
     def reply(self, nonce: str) -> str:
         """Where the answer to one request is awaited."""

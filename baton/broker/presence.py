@@ -31,6 +31,8 @@ class ExecutorInfo:
     version: str
     state: str
     """`running` or `draining`."""
+    tags: tuple[str, ...] = ()
+    """What it can do that others cannot: jobs with a tag go only to executors that carry it."""
 
     def to_bytes(self) -> bytes:
         """The stored form."""
@@ -43,7 +45,7 @@ class ExecutorInfo:
         try:
             values: dict[str, Any] = msgpack.unpackb(raw)
             known = {f.name: values[f.name] for f in fields(cls)}
-            known["handlers"] = tuple(known["handlers"])
+            known["handlers"], known["tags"] = tuple(known["handlers"]), tuple(known["tags"])
             return cls(**known)
         except Exception as problem:
             raise Malformed(f"an executor's info is not readable: {problem!r}") from None

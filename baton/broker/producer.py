@@ -27,6 +27,15 @@ class PushRow:
     on_lost: str
     frame: bytes
     """The sealed TriggerParam."""
+    expires_ms: int = 0
+    """If nobody claims it by then it ends as expired; 0: never."""
+    is_pinned: bool = False
+    """No other executor may have it when that of its lane dies."""
+    slots: int = 1
+    """Runs its lane may have at a time."""
+    priority: int = 5
+    max_queue: int = 0
+    """Discarded if so many wait already; 0: no limit."""
 
 
 class PushVerdict(StrEnum):
@@ -35,6 +44,8 @@ class PushVerdict(StrEnum):
     QUEUED = "queued"
     REPEATED = "repeated"
     DISCARDED = "discarded"
+    GONE = "gone"
+    """The executor of that lane is not there: nothing was written, choose another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +80,7 @@ class Producer:
         arguments: list[str | bytes | int] = [keys.prefix]
         for row in rows:
             arguments += (row.log_id, row.lane, row.block_strategy, _element(row))
+            arguments += (row.slots, row.priority, row.max_queue)
         answer = self._push.run(self._redis, keys, arguments)
         if answer is None:
             raise GroupClosed(
@@ -78,7 +90,9 @@ class Producer:
 
 
 def _element(row: PushRow) -> bytes:
-    return b"%d:%d:0:%b:%b" % (row.log_id, row.attempt, row.on_lost.encode(), row.frame)
+    on_lost, is_pinned = row.on_lost.encode(), int(row.is_pinned)
+    facts = (row.log_id, row.attempt, on_lost, row.expires_ms, is_pinned, row.slots)
+    return b"%d:%d:0:%b:%d:%d:%d:" % facts + row.frame
 
 
 def _answer(word: bytes) -> PushAnswer:

@@ -38,6 +38,7 @@ from sqlalchemy.orm import aliased
 from ..vocabulary import Outcome, RunState, TriggerCode
 from .bulk import Row, among, update_many
 from .models import PENDING, UNFINISHED, UNSUCCESSFUL, ExecutorGroup, Job, JobLog
+from .triggers import NewTrigger, plan
 
 _LOG = JobLog.__table__
 
@@ -50,9 +51,12 @@ class PendingRow:
     job_id: int
     app_name: str | None
     """None: the job or its group was deleted; nobody can run this."""
+    group_id: int
+    trigger_key: str
     trigger_type: str
     fire_at_ms: int
     trigger_time: int
+    trigger_msg: str | None
     executor_handler: str
     executor_param: str
     executor_fail_retry_count: int
@@ -60,6 +64,7 @@ class PendingRow:
     block_strategy: str
     on_lost: str
     attempt: int
+    parent_log_id: int | None
     shard_index: int
     shard_total: int
     expires_at: int
@@ -72,6 +77,12 @@ class PendingRow:
     max_queue: int
     priority: int
     glue_type: str
+
+    @property
+    def lane(self) -> str | None:
+        """The lane it was pushed into; None if it was not, or nobody wrote that down yet."""
+        lane = json.loads(self.trigger_msg).get("lane") if self.trigger_msg else None
+        return lane if isinstance(lane, str) else None
 
 
 UnfinishedRow = PendingRow
@@ -256,6 +267,44 @@ def pending(connection: Connection, limit: int, after_id: int = 0) -> list[Pendi
     return [PendingRow(*row) for row in found]
 
 
+_SPREAD = (
+    update(JobLog)
+    .where(JobLog.id == bindparam("log_id"), JobLog.trigger_code == 0, ~JobLog.is_pinned)
+    .values(shard_total=bindparam("shards"), is_pinned=True, executor_address=bindparam("executor"))
+)
+
+
+def spread(connection: Connection, row: PendingRow, executors: Sequence[str], now_ms: int) -> bool:
+    """Make a pending broadcast a row for each of `executors`; False if another pusher did so before."""
+    first = {"log_id": row.log_id, "shards": len(executors), "executor": executors[0]}
+    if connection.execute(_SPREAD, first).rowcount == 0:
+        return False
+    shards = [
+        NewTrigger(
+            job_id=row.job_id,
+            group_id=row.group_id,
+            trigger_key=row.trigger_key,
+            trigger_type=row.trigger_type,
+            fire_at_ms=row.fire_at_ms,
+            executor_handler=row.executor_handler,
+            executor_param=row.executor_param,
+            executor_fail_retry_count=row.executor_fail_retry_count,
+            executor_timeout=row.executor_timeout,
+            block_strategy=row.block_strategy,
+            on_lost=row.on_lost,
+            attempt=row.attempt,
+            parent_log_id=row.parent_log_id,
+            shard_index=index,
+            shard_total=len(executors),
+            expires_at_ms=row.expires_at,
+            executor_address=executor,
+        )
+        for index, executor in enumerate(executors[1:], 1)
+    ]
+    plan(connection, shards, now_ms)
+    return True
+
+
 def mark_pushed(connection: Connection, marks: Sequence[Mark], now_ms: int) -> None:
     """Record that messages are in their lanes. Rows that were marked before, or refused, stay as they are."""
     _lock(connection, [mark.log_id for mark in marks])
@@ -387,6 +436,31 @@ def raise_attempt(connection: Connection, log_id: int, attempt: int, reason: str
         update(JobLog)
         .where(JobLog.id == log_id, JobLog.attempt < attempt, text(UNFINISHED))
         .values(
+            attempt=attempt,
+            handle_msg=case(
+                (func.coalesce(JobLog.handle_msg, "") == "", reason),
+                else_=JobLog.handle_msg + literal("\n" + reason, String),
+            ),
+        )
+    )
+    return connection.execute(statement).rowcount == 1
+
+
+def reroute(connection: Connection, log_id: int, executor_id: str, attempt: int, reason: str) -> bool:
+    """Let an unfinished run that waited for this executor be pushed again; False if that is no news."""
+    statement = (
+        update(JobLog)
+        .where(
+            JobLog.id == log_id,
+            text(UNFINISHED),
+            JobLog.trigger_code == TriggerCode.QUEUED.value,
+            # a repeat finds it in the lane of somebody else
+            JobLog.trigger_msg.contains(f'@{executor_id}"', autoescape=True),
+        )
+        .values(
+            trigger_code=TriggerCode.PENDING.value,
+            trigger_msg=None,
+            pushed_at=0,
             attempt=attempt,
             handle_msg=case(
                 (func.coalesce(JobLog.handle_msg, "") == "", reason),

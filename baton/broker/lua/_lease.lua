@@ -1,5 +1,8 @@
 -- _lease: how a lease and a queued element are written down.
--- A queued element is `<log id>:<attempt>:<reruns>:<on lost>:<sealed TriggerParam>`.
+-- A queued element is
+--   `<log id>:<attempt>:<reruns>:<on lost>:<expires>:<pinned>:<slots>:<sealed TriggerParam>`:
+--   `expires` in epoch milliseconds (0: never), `pinned` 1 if no other executor may have it, `slots`
+--   how many runs its lane may have at a time.
 -- A lease is `<token>|<executor>|<lane>|<element>`: whoever takes the run back has the message.
 -- EXPECTS nothing.
 
@@ -15,12 +18,25 @@ local function read_lease(value)
 end
 
 local function read_element(element)
-  local log_id, attempt, reruns, on_lost, start =
-    string.match(element, '^(%d+):(%d+):(%d+):(%u+):()')
+  local log_id, attempt, reruns, on_lost, expires, pinned, slots, start =
+    string.match(element, '^(%d+):(%d+):(%d+):(%u+):(%d+):([01]):(%d+):()')
   return {
-    log_id = log_id, attempt = tonumber(attempt), reruns = tonumber(reruns),
-    on_lost = on_lost, frame = string.sub(element, start),
+    log_id = log_id, attempt = tonumber(attempt), reruns = tonumber(reruns), on_lost = on_lost,
+    expires = tonumber(expires), pinned = pinned == '1', slots = tonumber(slots),
+    frame = string.sub(element, start),
   }
+end
+
+local function write_element(run)
+  return run.log_id .. ':' .. run.attempt .. ':' .. run.reruns .. ':' .. run.on_lost .. ':'
+    .. string.format('%.0f', run.expires) .. ':' .. (run.pinned and '1' or '0') .. ':' .. run.slots .. ':'
+    .. run.frame
+end
+
+-- The hash `reruns` holds log id -> `<newest attempt>:<how often started again>`; 0, 0 without one.
+local function read_reruns(value)
+  local attempt, count = string.match(value or '0:0', '^(%d+):(%d+)$')
+  return tonumber(attempt), tonumber(count)
 end
 
 -- Writes reach the server in pieces that fit Lua's stack.

@@ -38,3 +38,9 @@ local function mark_all_seen(ids)
   end
   return repeated
 end
+
+-- Let it be pushed again.
+local function forget_seen(log_id)
+  local key, bit = seen_bit(log_id)
+  redis.call('SETBIT', key, bit, 0)
+end

@@ -1,13 +1,13 @@
 -- cancel: end a waiting run, or flag a running one so that its executor stops it.
--- KEYS ready running results marker seq leases cancels
+-- KEYS ready running facts results marker seq leases cancels
 -- ARGV prefix log_id lane reason
 -- ANSWER "stopping" (it runs; its executor was told), "ended" (it waited and is ended now),
 --   "flagged" (it ends instead of starting when its turn comes), "gone" (it neither waits nor runs)
 -- INVARIANT the flag beside the lease is the truth; the mail to the executor is a hint
 -- REPEAT the first reason stays
 
-local ready, running, results, marker, seq, leases, cancels =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local ready, running, facts, results, marker, seq, leases, cancels =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local prefix, log_id, lane, reason = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 --- @include _lane
 --- @include _lease

@@ -1,36 +1,65 @@
 -- claim: take messages from ready lanes, and a lease on each.
--- KEYS epoch ready running results marker seq leases cancels held token beats
--- ARGV prefix executor max_runs
+-- KEYS epoch ready running facts results marker seq leases cancels held token beats
+-- ARGV prefix executor max_runs, then the tags this executor carries
 -- ANSWER a flat list of token, lane, element; empty while the group is closed, and for an executor
 --   without a beat (it is new, or was declared dead): nobody would notice its death
--- INVARIANT a lane has one lease at most; the token of a later lease is larger
+-- INVARIANT a lane has no more leases than slots; the token of a later lease is larger
 -- REPEAT an answer that got lost leaves leases the executor does not know: renew names them as
 --   orphans and the executor hands them back
 
-local epoch, ready, running, results, marker, seq, leases, cancels, held, token, beats =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
-local prefix, executor = ARGV[1], ARGV[2]
+local epoch, ready, running, facts, results, marker, seq, leases, cancels, held, token, beats =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11],
+  KEYS[12]
+local prefix, executor, max_runs = ARGV[1], ARGV[2], tonumber(ARGV[3])
 --- @include _lane
 --- @include _lease
 --- @include _result
 
 if redis.call('EXISTS', epoch) == 0 or redis.call('HEXISTS', beats, executor) == 0 then return {} end
-local lanes = redis.call('ZRANGE', ready, 0, tonumber(ARGV[3]) - 1)
-if #lanes == 0 then return {} end
+
+-- Lanes of this executor come before those of its tags, and shared lanes come last.
+local names = redis.call('ZRANGE', ready .. ':@' .. executor, 0, max_runs - 1)
+local function add_lanes(of)
+  if #names >= max_runs then return end
+  for _, lane in ipairs(redis.call('ZRANGE', ready .. of, 0, max_runs - #names - 1)) do
+    names[#names + 1] = lane
+  end
+end
+for i = 4, #ARGV do add_lanes(':#' .. ARGV[i]) end
+add_lanes('')
+if #names == 0 then return {} end
+
+local free = {}
+local in_use = redis.call('HMGET', running, unpack(names))
+local said = redis.call('HMGET', facts, unpack(names))
+for i, lane in ipairs(names) do
+  free[lane] = slots_and_priority(said[i]) - slots_in_use(in_use[i])
+end
 
 -- the answer is read by one executor while others wait: large messages come a few at a time
 local LONGEST_ANSWER_BYTES = 1048576
 local taken, ids, bytes = {}, {}, 0
-for _, lane in ipairs(lanes) do
-  if bytes >= LONGEST_ANSWER_BYTES then break end
-  local element = redis.call('LPOP', prefix .. 'queue:' .. lane)
-  if element then
-    local log_id = string.match(element, '^(%d+):')
-    taken[#taken + 1] = { lane = lane, element = element, log_id = log_id }
-    ids[#ids + 1] = log_id
-    bytes = bytes + #element
+
+-- One message from each lane that has a free slot; answers whether another round may find more.
+local function take_one_each()
+  local more = false
+  for _, lane in ipairs(names) do
+    if bytes >= LONGEST_ANSWER_BYTES or #taken >= max_runs then return false end
+    local element = free[lane] > 0 and redis.call('LPOP', prefix .. 'queue:' .. lane)
+    if element then
+      local run = read_element(element)
+      run.lane, run.element = lane, element
+      taken[#taken + 1], ids[#ids + 1] = run, run.log_id
+      bytes = bytes + #element
+      free[lane] = free[lane] - 1
+      more = more or free[lane] > 0
+    else
+      free[lane] = 0
+    end
   end
+  return more
 end
+while take_one_each() do end
 
 -- A counter that starts at the clock: it still grows after Redis lost its data.
 local function next_tokens(n)
@@ -43,23 +72,33 @@ local function next_tokens(n)
   return last - n
 end
 
-local answer, busy, written = {}, {}, {}
+local now_ms
+local function is_over(run)
+  if run.expires == 0 then return false end
+  if not now_ms then
+    local now = redis.call('TIME')
+    now_ms = tonumber(now[1]) * 1000 + math.floor(tonumber(now[2]) / 1000)
+  end
+  return now_ms > run.expires
+end
+
+local answer, begun, written, holds = {}, {}, {}, {}
 if #taken > 0 then
   local stops = redis.call('HMGET', cancels, unpack(ids))
   local before = next_tokens(#taken)
-  local holds = {}
   for i, run in ipairs(taken) do
     if stops[i] then
       -- a person killed it while it waited
-      local old = read_element(run.element)
       local outcome, reason = string.match(stops[i], '^(%a+)|(.*)$')
       report(outcome, run.log_id, reason .. ' [job not executed, in the job queue, killed.]', '',
-        old.attempt, old.frame)
+        run.attempt, run.frame)
       redis.call('HDEL', cancels, run.log_id)
+    elseif is_over(run) then
+      report('expired', run.log_id, 'its deadline passed while it waited for an executor', '',
+        run.attempt, run.frame)
     else
       local mine = string.format('%.0f', before + i)
-      busy[#busy + 1] = run.lane
-      busy[#busy + 1] = run.log_id
+      begun[#begun + 1] = run
       written[#written + 1] = run.log_id
       written[#written + 1] = write_lease(mine, executor, run.lane, run.element)
       holds[#holds + 1] = run.log_id
@@ -69,13 +108,17 @@ if #taken > 0 then
     end
   end
   if #holds > 0 then
-    redis.call('HSET', running, unpack(busy))
+    take_slots(begun)
     redis.call('HSET', leases, unpack(written))
     redis.call('SADD', held, unpack(holds))
   end
   publish()
 end
-make_ready(lanes)
+-- a lane that was served and still has a free slot goes to the back all the same
+for _, lane in ipairs(lanes_of(begun)) do
+  if free[lane] > 0 then redis.call('ZREM', ready .. owner_of(lane), lane) end
+end
+make_ready(names)
 -- one push must not wake one executor only
 if redis.call('ZCARD', ready) > 0 then redis.call('ZADD', marker, 0, '0') end
 return answer

@@ -1,13 +1,13 @@
 -- reassert: an executor names runs it still runs although Redis lost their leases.
--- KEYS ready running marker seq leases reruns held
+-- KEYS ready running facts marker seq leases reruns held
 -- ARGV prefix executor, then per run: log_id token attempt lane element
 -- ANSWER the log ids that were refused: their executor must stop them
 -- INVARIANT a lease is made again only if Redis lost the run (it never saw it, or it waits again);
 --   a run that ended, or that somebody else has, is refused
 -- REPEAT the second call finds its own lease and agrees
 
-local ready, running, marker, seq, leases, reruns, held =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local ready, running, facts, marker, seq, leases, reruns, held =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local prefix, executor = ARGV[1], ARGV[2]
 --- @include _lane
 --- @include _lease
@@ -29,28 +29,31 @@ local function take_out_of_lane(lane, log_id)
   return false
 end
 
-local function may_have(log_id, token, attempt, lane)
-  local lease = read_lease(redis.call('HGET', leases, log_id))
-  if lease then return lease.token == token end
-  local newer = redis.call('HGET', reruns, log_id)
-  if newer and tonumber(newer) > tonumber(attempt) then return false end
-  local runs = redis.call('HGET', running, lane)
-  if runs and runs ~= log_id then return false end
-  return not was_seen(log_id) or take_out_of_lane(lane, log_id)
+local function may_have(run, attempt, lane)
+  if read_reruns(redis.call('HGET', reruns, run.log_id)) > tonumber(attempt) then return false end
+  -- a slot without a lease is nobody's; how many there are, the message says: the rest may be lost
+  free_slots({ { lane = lane, log_id = run.log_id } })
+  if slots_in_use(redis.call('HGET', running, lane)) >= run.slots then return false end
+  return not was_seen(run.log_id) or take_out_of_lane(lane, run.log_id)
 end
 
-local refused, lanes = {}, {}
+local refused, names = {}, {}
 for i = 3, #ARGV, 5 do
   local log_id, token, attempt, lane, element = unpack(ARGV, i, i + 4)
-  if may_have(log_id, token, attempt, lane) then
-    redis.call('HSET', leases, log_id, write_lease(token, executor, lane, element))
-    redis.call('HSET', running, lane, log_id)
-    redis.call('SADD', held, log_id)
-    mark_seen(log_id)
-    lanes[#lanes + 1] = lane
+  local lease = read_lease(redis.call('HGET', leases, log_id))
+  if lease then
+    if lease.token ~= token then refused[#refused + 1] = log_id end
   else
-    refused[#refused + 1] = log_id
+    if may_have(read_element(element), attempt, lane) then
+      redis.call('HSET', leases, log_id, write_lease(token, executor, lane, element))
+      take_slots({ { lane = lane, log_id = log_id } })
+      redis.call('SADD', held, log_id)
+      mark_seen(log_id)
+    else
+      refused[#refused + 1] = log_id
+    end
+    names[#names + 1] = lane
   end
 end
-make_ready(lanes)
+make_ready(names)
 return refused
