@@ -47,8 +47,7 @@ def _checked(kind: type[Any], name: str, required: type[Any], raw: Mapping[str, 
     # bool is an int to Python, never to us
     if type(value) is not required:
         raise Malformed(
-            f"{kind.__name__}: field {name!r} must be {required.__name__}, "
-            f"not {type(value).__name__}"
+            f"{kind.__name__}: field {name!r} must be {required.__name__}, not {type(value).__name__}"
         )
     return value
 
