@@ -51,6 +51,13 @@ class BlockStrategy(StrEnum):
     PARALLEL = "PARALLEL"
 
 
+class SerialScope(StrEnum):
+    """Among which triggers of a routed job its block strategy is judged."""
+
+    LANE = "LANE"
+    JOB = "JOB"
+
+
 class RouteStrategy(StrEnum):
     """Which executor of the group gets a trigger."""
 

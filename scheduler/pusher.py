@@ -31,7 +31,7 @@ from baton.failpoints import failpoint
 from baton.messages import TriggerParam
 from baton.store import runs
 from baton.store.engine import read, write
-from baton.vocabulary import BlockStrategy, OnLost, RouteStrategy
+from baton.vocabulary import BlockStrategy, OnLost, RouteStrategy, SerialScope
 
 from .lanes import Lanes, choose_lanes
 
@@ -235,6 +235,7 @@ def _push_row(row: runs.PendingRow, lane: str, frame: bytes, *, already_judged: 
         expires_ms=row.expires_at,
         is_pinned=row.is_pinned,
         slots=row.max_concurrency if is_parallel else 1,
+        is_of_job=row.serial_scope == SerialScope.JOB,
         priority=row.priority,
         max_queue=0 if already_judged else row.max_queue,
     )

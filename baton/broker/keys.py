@@ -10,8 +10,10 @@
 | `ready:#<tag>` | zset | none | the same, of the lanes that only executors with the tag may claim from |
 | `seq` | counter | none | the turns of all ready sets |
 | `marker` | zset | none | one member: a wake-up hint for executors; `marker:@<executor>`, `marker:#<tag>` |
-| `running` | hash | none | lane -> log ids that have its slots |
-| `facts` | hash | none | lane -> slots and priority, where they are not 1 and 5 |
+| `running` | hash | none | holder (a lane, or a job whose lanes share slots) -> log ids that have its slots |
+| `facts` | hash | none | lane -> slots, priority and scope, where they are not 1, 5 and the lane |
+| `siblings:<job>` | set | none | the lanes that share the slots of a job |
+| `own:<executor>` | set | with its executor | the lanes that only it may claim from |
 | `leases` | hash | none | log id -> token, executor, lane, message |
 | `held:<executor>` | set | with its executor | log ids leased to it |
 | `cancels` | hash | with its run | log id -> outcome and reason somebody asked for |
@@ -60,7 +62,7 @@ class GroupKeys:
 
     def named(self, name: str) -> str:
         """The key that a script's header calls `name`."""
-        if name in ("held", "mail"):
+        if name in ("held", "own", "mail"):
             return f"{self.prefix}{name}:{self.executor_id}"
         return f"{self.prefix}{name}"
 

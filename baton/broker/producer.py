@@ -33,6 +33,8 @@ class PushRow:
     """No other executor may have it when that of its lane dies."""
     slots: int = 1
     """Runs its lane may have at a time."""
+    is_of_job: bool = False
+    """All lanes of its job share the slots; what waits in any of them counts for all."""
     priority: int = 5
     max_queue: int = 0
     """Discarded if so many wait already; 0: no limit."""
@@ -80,7 +82,7 @@ class Producer:
         arguments: list[str | bytes | int] = [keys.prefix]
         for row in rows:
             arguments += (row.log_id, row.lane, row.block_strategy, _element(row))
-            arguments += (row.slots, row.priority, row.max_queue)
+            arguments += (_facts(row), row.max_queue)
         answer = self._push.run(self._redis, keys, arguments)
         if answer is None:
             raise GroupClosed(
@@ -91,8 +93,13 @@ class Producer:
 
 def _element(row: PushRow) -> bytes:
     on_lost, is_pinned = row.on_lost.encode(), int(row.is_pinned)
-    facts = (row.log_id, row.attempt, on_lost, row.expires_ms, is_pinned, row.slots)
-    return b"%d:%d:0:%b:%d:%d:%d:" % facts + row.frame
+    scope = b"J" if row.is_of_job else b""
+    facts = (row.log_id, row.attempt, on_lost, row.expires_ms, is_pinned, row.slots, scope)
+    return b"%d:%d:0:%b:%d:%d:%d%b:" % facts + row.frame
+
+
+def _facts(row: PushRow) -> str:
+    return f"{row.slots}:{row.priority}" + (":J" if row.is_of_job else "")
 
 
 def _answer(word: bytes) -> PushAnswer:

@@ -26,6 +26,7 @@ from ..vocabulary import (
     RetryBackoff,
     RouteStrategy,
     ScheduleType,
+    SerialScope,
     TriggerStatus,
 )
 from .bulk import among, update_many
@@ -98,6 +99,7 @@ class JobDraft:
     route_strategy: str = RouteStrategy.ANY
     executor_tag: str = ""
     block_strategy: str = BlockStrategy.SERIAL_EXECUTION
+    serial_scope: str = SerialScope.LANE
     max_concurrency: int = 1
     max_queue: int = 0
     priority: int = 5
@@ -139,6 +141,7 @@ class JobView:
     route_strategy: str
     executor_tag: str
     block_strategy: str
+    serial_scope: str
     max_concurrency: int
     max_queue: int
     priority: int

@@ -135,6 +135,7 @@ class Job(Base):
     executor_tag: Mapped[str] = mapped_column(String(32), server_default="")
     """Only executors that carry this tag run the job; empty: all."""
     block_strategy: Mapped[str] = mapped_column(String(32), server_default="SERIAL_EXECUTION")
+    serial_scope: Mapped[str] = mapped_column(String(8), server_default="LANE")
     max_concurrency: Mapped[int] = mapped_column(server_default=text("1"))
     """With PARALLEL: so many runs at a time."""
     max_queue: Mapped[int] = mapped_column(server_default=text("0"))

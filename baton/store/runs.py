@@ -73,6 +73,7 @@ class PendingRow:
     """Who alone may run it, if it is pinned."""
     route_strategy: str
     executor_tag: str
+    serial_scope: str
     max_concurrency: int
     max_queue: int
     priority: int
@@ -221,6 +222,7 @@ def _to_push() -> Select[Any]:
         "fire_at_ms": JobLog.fire_at,
         "route_strategy": func.coalesce(Job.route_strategy, ""),
         "executor_tag": func.coalesce(Job.executor_tag, ""),
+        "serial_scope": func.coalesce(Job.serial_scope, ""),
         "max_concurrency": func.coalesce(Job.max_concurrency, 1),
         "max_queue": func.coalesce(Job.max_queue, 0),
         "priority": func.coalesce(Job.priority, 5),

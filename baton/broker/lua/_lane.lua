@@ -2,9 +2,12 @@
 -- EXPECTS the locals prefix, ready, running, seq, marker, facts.
 -- A lane is `<job id>`, which any executor may claim from, `<job id>@<executor>`, or
 --   `<job id>#<tag>` for the executors that carry the tag. Each kind has a ready set of its own.
--- `running` holds lane -> log ids that have its slots, with commas between; `facts` holds
---   `<slots>:<priority>` of the lanes that have not one slot and priority 5.
--- INVARIANT R: a lane is in its ready set <=> its list is non-empty and it has a free slot.
+-- `facts` holds `<slots>:<priority>` of the lanes that have not one slot and priority 5; a `:J` behind
+--   it says that all lanes of the job share the slots. The rest here calls the owner of slots a
+--   holder: the lane, or the job.
+-- `running` holds holder -> log ids that have its slots, with commas between; `siblings:<job>` holds the
+--   lanes of a job that share its slots.
+-- INVARIANT R: a lane is in its ready set <=> its list is non-empty and its holder has a free slot.
 
 -- Larger than any number of turns: a higher priority comes before every turn of a lower one.
 local TURNS_OF_A_PRIORITY = 1e13
@@ -16,8 +19,18 @@ local function owner_of(lane)
 end
 
 local function slots_and_priority(said)
-  local slots, priority = string.match(said or '1:5', '^(%d+):(%d+)$')
-  return tonumber(slots), tonumber(priority)
+  local slots, priority, scope = string.match(said or '1:5', '^(%d+):(%d+)(:?J?)$')
+  return tonumber(slots), tonumber(priority), scope == ':J'
+end
+
+local function holder_of(lane, is_of_job)
+  return is_of_job and string.match(lane, '^[^@#]+') or lane
+end
+
+-- The lanes whose readiness hangs on the same slots, this one among them.
+local function siblings_of(lane, is_of_job)
+  if not is_of_job then return { lane } end
+  return redis.call('SMEMBERS', prefix .. 'siblings:' .. holder_of(lane, true))
 end
 
 local function slots_in_use(value)
@@ -26,61 +39,63 @@ local function slots_in_use(value)
   return commas + 1
 end
 
-local function slots_of(names)
-  local in_use, values = {}, redis.call('HMGET', running, unpack(names))
-  for i, lane in ipairs(names) do in_use[lane] = values[i] end
-  return in_use
-end
-
-local function lanes_of(runs)
+local function distinct(runs, name)
   local names, known = {}, {}
   for _, run in ipairs(runs) do
-    if not known[run.lane] then
-      known[run.lane] = true
-      names[#names + 1] = run.lane
+    if not known[run[name]] then
+      known[run[name]] = true
+      names[#names + 1] = run[name]
     end
   end
   return names
 end
 
-local function write_slots(names, in_use)
+local function lanes_of(runs) return distinct(runs, 'lane') end
+
+local function slots_of(holders)
+  local in_use, values = {}, redis.call('HMGET', running, unpack(holders))
+  for i, holder in ipairs(holders) do in_use[holder] = values[i] end
+  return in_use
+end
+
+local function write_slots(holders, in_use)
   local set, del = {}, {}
-  for _, lane in ipairs(names) do
-    if in_use[lane] then
-      set[#set + 1] = lane
-      set[#set + 1] = in_use[lane]
+  for _, holder in ipairs(holders) do
+    if in_use[holder] then
+      set[#set + 1] = holder
+      set[#set + 1] = in_use[holder]
     else
-      del[#del + 1] = lane
+      del[#del + 1] = holder
     end
   end
   if #del > 0 then redis.call('HDEL', running, unpack(del)) end
   if #set > 0 then redis.call('HSET', running, unpack(set)) end
 end
 
--- `runs` is a list of { lane =, log_id = }, as for `free_slots`.
+-- `runs` is a list of { lane =, holder =, log_id = }, as for `free_slots`.
 local function take_slots(runs)
   if #runs == 0 then return end
-  local names = lanes_of(runs)
-  local in_use = slots_of(names)
+  local holders = distinct(runs, 'holder')
+  local in_use = slots_of(holders)
   for _, run in ipairs(runs) do
-    local others = in_use[run.lane]
-    in_use[run.lane] = others and others .. ',' .. run.log_id or run.log_id
+    local others = in_use[run.holder]
+    in_use[run.holder] = others and others .. ',' .. run.log_id or run.log_id
   end
-  write_slots(names, in_use)
+  write_slots(holders, in_use)
 end
 
 local function free_slots(runs)
   if #runs == 0 then return end
-  local names = lanes_of(runs)
-  local in_use = slots_of(names)
+  local holders = distinct(runs, 'holder')
+  local in_use = slots_of(holders)
   for _, run in ipairs(runs) do
     local left = {}
-    for log_id in string.gmatch(in_use[run.lane] or '', '%d+') do
+    for log_id in string.gmatch(in_use[run.holder] or '', '%d+') do
       if log_id ~= run.log_id then left[#left + 1] = log_id end
     end
-    in_use[run.lane] = #left > 0 and table.concat(left, ',')
+    in_use[run.holder] = #left > 0 and table.concat(left, ',')
   end
-  write_slots(names, in_use)
+  write_slots(holders, in_use)
 end
 
 -- Which of these lanes have messages. All of them or none is the common case, and one command tells.
@@ -94,34 +109,51 @@ local function waiting_in(names)
   return waiting
 end
 
+-- The lanes to look at when these changed: where a job holds the slots, all of its lanes.
+local function with_siblings(names)
+  local said, all, known = redis.call('HMGET', facts, unpack(names)), {}, {}
+  for i, lane in ipairs(names) do
+    local slots, priority, is_of_job = slots_and_priority(said[i])
+    for _, each in ipairs(siblings_of(lane, is_of_job)) do
+      if not known[each] then
+        known[each] = true
+        all[#all + 1] = {
+          lane = each, holder = holder_of(each, is_of_job), slots = slots, priority = priority,
+          is_of_job = is_of_job,
+        }
+      end
+    end
+  end
+  return all
+end
+
 -- Call it with every lane whose list or slots changed, after all other writes.
 -- Turns only grow, so a ready set is a queue of lanes: each claim serves the lane that has been
 -- ready for longest, and a lane with a million triggers goes to the back after each one.
 local function make_ready(names)
-  local n = #names
-  if n == 0 then return end
-  local in_use = redis.call('HMGET', running, unpack(names))
-  local said = redis.call('HMGET', facts, unpack(names))
+  if #names == 0 then return end
+  local all = with_siblings(names)
+  local n = #all
+  local in_use = slots_of(distinct(all, 'holder'))
   local last = redis.call('INCRBY', seq, n)
   local free, score = {}, {}
-  for i, lane in ipairs(names) do
-    local slots, priority = slots_and_priority(said[i])
-    if slots_in_use(in_use[i]) < slots then
-      free[#free + 1] = lane
-      score[lane] = last - n + i - (priority - 5) * TURNS_OF_A_PRIORITY
+  for i, each in ipairs(all) do
+    if slots_in_use(in_use[each.holder]) < each.slots then
+      free[#free + 1] = each.lane
+      score[each.lane] = last - n + i - (each.priority - 5) * TURNS_OF_A_PRIORITY
     end
   end
   local waiting = waiting_in(free)
   local enter, leave = {}, {}
-  for _, lane in ipairs(names) do
-    local owner = owner_of(lane)
-    if waiting[lane] then
+  for _, each in ipairs(all) do
+    local owner = owner_of(each.lane)
+    if waiting[each.lane] then
       enter[owner] = enter[owner] or {}
-      table.insert(enter[owner], string.format('%.0f', score[lane]))
-      table.insert(enter[owner], lane)
+      table.insert(enter[owner], string.format('%.0f', score[each.lane]))
+      table.insert(enter[owner], each.lane)
     else
       leave[owner] = leave[owner] or {}
-      table.insert(leave[owner], lane)
+      table.insert(leave[owner], each.lane)
     end
   end
   for owner, gone in pairs(leave) do redis.call('ZREM', ready .. owner, unpack(gone)) end

@@ -2,7 +2,7 @@
 -- A queued element is
 --   `<log id>:<attempt>:<reruns>:<on lost>:<expires>:<pinned>:<slots>:<sealed TriggerParam>`:
 --   `expires` in epoch milliseconds (0: never), `pinned` 1 if no other executor may have it, `slots`
---   how many runs its lane may have at a time.
+--   how many runs its lane may have at a time, with a `J` behind it if all lanes of the job together.
 -- A lease is `<token>|<executor>|<lane>|<element>`: whoever takes the run back has the message.
 -- EXPECTS nothing.
 
@@ -18,19 +18,25 @@ local function read_lease(value)
 end
 
 local function read_element(element)
-  local log_id, attempt, reruns, on_lost, expires, pinned, slots, start =
-    string.match(element, '^(%d+):(%d+):(%d+):(%u+):(%d+):([01]):(%d+):()')
+  local log_id, attempt, reruns, on_lost, expires, pinned, slots, scope, start =
+    string.match(element, '^(%d+):(%d+):(%d+):(%u+):(%d+):([01]):(%d+)(J?):()')
   return {
     log_id = log_id, attempt = tonumber(attempt), reruns = tonumber(reruns), on_lost = on_lost,
-    expires = tonumber(expires), pinned = pinned == '1', slots = tonumber(slots),
+    expires = tonumber(expires), pinned = pinned == '1', slots = tonumber(slots), is_of_job = scope == 'J',
     frame = string.sub(element, start),
   }
 end
 
+-- What `take_slots` and `free_slots` want to know. EXPECTS holder_of, of _lane.
+local function holding(lease, log_id)
+  local run = read_element(lease.element)
+  return { lane = lease.lane, holder = holder_of(lease.lane, run.is_of_job), log_id = log_id }
+end
+
 local function write_element(run)
   return run.log_id .. ':' .. run.attempt .. ':' .. run.reruns .. ':' .. run.on_lost .. ':'
-    .. string.format('%.0f', run.expires) .. ':' .. (run.pinned and '1' or '0') .. ':' .. run.slots .. ':'
-    .. run.frame
+    .. string.format('%.0f', run.expires) .. ':' .. (run.pinned and '1' or '0') .. ':' .. run.slots
+    .. (run.is_of_job and 'J' or '') .. ':' .. run.frame
 end
 
 -- The hash `reruns` holds log id -> `<newest attempt>:<how often started again>`; 0, 0 without one.

@@ -14,18 +14,19 @@ local names, wrong = {}, 0
 for i = 2, #ARGV do
   local lane = ARGV[i]
   names[#names + 1] = lane
-  local in_use, without_lease = redis.call('HGET', running, lane), {}
+  local slots, _, is_of_job = slots_and_priority(redis.call('HGET', facts, lane))
+  local holder = holder_of(lane, is_of_job)
+  local in_use, without_lease = redis.call('HGET', running, holder), {}
   for log_id in string.gmatch(in_use or '', '%d+') do
     if redis.call('HEXISTS', leases, log_id) == 0 then
-      without_lease[#without_lease + 1] = { lane = lane, log_id = log_id }
+      without_lease[#without_lease + 1] = { holder = holder, log_id = log_id }
     end
   end
   if #without_lease > 0 then
     free_slots(without_lease)
-    in_use = redis.call('HGET', running, lane)
+    in_use = redis.call('HGET', running, holder)
     wrong = wrong + #without_lease
   end
-  local slots = slots_and_priority(redis.call('HGET', facts, lane))
   local should = slots_in_use(in_use) < slots and redis.call('LLEN', prefix .. 'queue:' .. lane) > 0
   local is = redis.call('ZSCORE', ready .. owner_of(lane), lane) and true or false
   if should ~= is then wrong = wrong + 1 end

@@ -29,12 +29,14 @@ for i = 4, #ARGV do add_lanes(':#' .. ARGV[i]) end
 add_lanes('')
 if #names == 0 then return {} end
 
-local free = {}
-local in_use = redis.call('HMGET', running, unpack(names))
+local holders, free = {}, {}
 local said = redis.call('HMGET', facts, unpack(names))
 for i, lane in ipairs(names) do
-  free[lane] = slots_and_priority(said[i]) - slots_in_use(in_use[i])
+  local slots, _, is_of_job = slots_and_priority(said[i])
+  holders[i] = holder_of(lane, is_of_job)
+  free[holders[i]] = slots
 end
+for holder, value in pairs(slots_of(holders)) do free[holder] = free[holder] - slots_in_use(value) end
 
 -- the answer is read by one executor while others wait: large messages come a few at a time
 local LONGEST_ANSWER_BYTES = 1048576
@@ -43,18 +45,17 @@ local taken, ids, bytes = {}, {}, 0
 -- One message from each lane that has a free slot; answers whether another round may find more.
 local function take_one_each()
   local more = false
-  for _, lane in ipairs(names) do
+  for i, lane in ipairs(names) do
+    local holder = holders[i]
     if bytes >= LONGEST_ANSWER_BYTES or #taken >= max_runs then return false end
-    local element = free[lane] > 0 and redis.call('LPOP', prefix .. 'queue:' .. lane)
+    local element = free[holder] > 0 and redis.call('LPOP', prefix .. 'queue:' .. lane)
     if element then
       local run = read_element(element)
-      run.lane, run.element = lane, element
+      run.lane, run.holder, run.element = lane, holder, element
       taken[#taken + 1], ids[#ids + 1] = run, run.log_id
       bytes = bytes + #element
-      free[lane] = free[lane] - 1
-      more = more or free[lane] > 0
-    else
-      free[lane] = 0
+      free[holder] = free[holder] - 1
+      more = more or free[holder] > 0
     end
   end
   return more
@@ -115,8 +116,8 @@ if #taken > 0 then
   publish()
 end
 -- a lane that was served and still has a free slot goes to the back all the same
-for _, lane in ipairs(lanes_of(begun)) do
-  if free[lane] > 0 then redis.call('ZREM', ready .. owner_of(lane), lane) end
+for _, run in ipairs(begun) do
+  if free[run.holder] > 0 then redis.call('ZREM', ready .. owner_of(run.lane), run.lane) end
 end
 make_ready(names)
 -- one push must not wake one executor only

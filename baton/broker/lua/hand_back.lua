@@ -28,7 +28,7 @@ for i = 2, #ARGV, 2 do
     else
       redis.call('LPUSH', prefix .. 'queue:' .. lease.lane, lease.element)
     end
-    back[#back + 1] = { lane = lease.lane, log_id = log_id }
+    back[#back + 1] = holding(lease, log_id)
   end
 end
 free_slots(back)

@@ -1,6 +1,6 @@
 -- push: put triggers into their lanes, applying each one's block strategy.
 -- KEYS epoch ready running facts results marker seq leases cancels reruns beats
--- ARGV prefix, then per row: log_id lane block_strategy element slots priority max_queue
+-- ARGV prefix, then per row: log_id lane block_strategy element facts max_queue
 -- ANSWER false if the group is closed (this Redis is new or lost its data: nothing was written);
 --   else one string per row: "queued", "queued:<covered ids, comma-separated>", "repeated",
 --   "discarded", or "gone" (the executor of that lane is not there: nothing was written for this row)
@@ -24,10 +24,10 @@ local BUFFERED = 'block strategy effect: Buffer One [job not executed, a later t
 if redis.call('EXISTS', epoch) == 0 then return false end
 
 local rows = {}
-for i = 2, #ARGV, 7 do
+for i = 2, #ARGV, 6 do
   rows[#rows + 1] = {
     log_id = ARGV[i], lane = ARGV[i + 1], strategy = ARGV[i + 2], element = ARGV[i + 3],
-    facts = ARGV[i + 4] .. ':' .. ARGV[i + 5], max_queue = tonumber(ARGV[i + 6]),
+    facts = ARGV[i + 4], max_queue = tonumber(ARGV[i + 5]),
   }
 end
 
@@ -65,7 +65,9 @@ for _, row in ipairs(rows) do
       lanes[row.lane] = { waiting = {} }
       order[#order + 1] = row.lane
     end
-    lanes[row.lane].facts = row.facts
+    local _, _, is_of_job = slots_and_priority(row.facts)
+    lanes[row.lane].facts, lanes[row.lane].is_of_job = row.facts, is_of_job
+    lanes[row.lane].holder = holder_of(row.lane, is_of_job)
   end
 end
 
@@ -95,16 +97,40 @@ local function write_reruns()
   end
 end
 
+-- Which lanes an executor has to give up when it dies, and which lanes share the slots of their job.
+local function note_owners()
+  for _, name in ipairs(order) do
+    local executor = string.match(name, '@(.+)$')
+    if executor then redis.call('SADD', prefix .. 'own:' .. executor, name) end
+    if lanes[name].is_of_job then redis.call('SADD', prefix .. 'siblings:' .. lanes[name].holder, name) end
+  end
+end
+
 if #fresh > 0 then
-  local in_use = slots_of(order)
-  for _, name in ipairs(order) do lanes[name].runs = in_use[name] end
+  local holders = {}
+  for i, name in ipairs(order) do holders[i] = lanes[name].holder end
+  local in_use = slots_of(holders)
+  for _, name in ipairs(order) do lanes[name].runs = in_use[lanes[name].holder] end
   write_facts()
   write_reruns()
+  note_owners()
+end
+
+-- Every lane this row is to be judged with; those of its job that are not in this push are added.
+local function judged_with(name)
+  local names = siblings_of(name, lanes[name].is_of_job)
+  for _, each in ipairs(names) do lanes[each] = lanes[each] or { waiting = {} } end
+  return names
 end
 
 local function depth(name)
-  lanes[name].before = lanes[name].before or redis.call('LLEN', prefix .. 'queue:' .. name)
-  return lanes[name].before + #lanes[name].waiting
+  local all = 0
+  for _, each in ipairs(judged_with(name)) do
+    local lane = lanes[each]
+    lane.before = lane.before or redis.call('LLEN', prefix .. 'queue:' .. each)
+    all = all + lane.before + #lane.waiting
+  end
+  return all
 end
 
 local function is_busy(name) return lanes[name].runs or depth(name) > 0 end
@@ -123,18 +149,20 @@ local function stop_running(name, covered)
   end
 end
 
--- End everything that waits in a lane.
+-- End everything that waits in a lane, and in those it is judged with.
 local function displace(name, reason, covered)
-  local key = prefix .. 'queue:' .. name
-  for _, elements in ipairs({ redis.call('LRANGE', key, 0, -1), lanes[name].waiting }) do
-    for _, element in ipairs(elements) do
-      local old = read_element(element)
-      report('covered', old.log_id, reason, '', old.attempt, old.frame)
-      covered[#covered + 1] = old.log_id
+  for _, each in ipairs(judged_with(name)) do
+    local key = prefix .. 'queue:' .. each
+    for _, elements in ipairs({ redis.call('LRANGE', key, 0, -1), lanes[each].waiting }) do
+      for _, element in ipairs(elements) do
+        local old = read_element(element)
+        report('covered', old.log_id, reason, '', old.attempt, old.frame)
+        covered[#covered + 1] = old.log_id
+      end
     end
+    redis.call('DEL', key)
+    lanes[each].before, lanes[each].waiting = 0, {}
   end
-  redis.call('DEL', key)
-  lanes[name].before, lanes[name].waiting = 0, {}
 end
 
 local function discard(row, reason)

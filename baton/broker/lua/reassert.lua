@@ -32,9 +32,20 @@ end
 local function may_have(run, attempt, lane)
   if read_reruns(redis.call('HGET', reruns, run.log_id)) > tonumber(attempt) then return false end
   -- a slot without a lease is nobody's; how many there are, the message says: the rest may be lost
-  free_slots({ { lane = lane, log_id = run.log_id } })
-  if slots_in_use(redis.call('HGET', running, lane)) >= run.slots then return false end
+  local holder = holder_of(lane, run.is_of_job)
+  free_slots({ { holder = holder, log_id = run.log_id } })
+  if slots_in_use(redis.call('HGET', running, holder)) >= run.slots then return false end
   return not was_seen(run.log_id) or take_out_of_lane(lane, run.log_id)
+end
+
+-- What the push had noted about the lane; its priority comes with the next push.
+local function restore_lane(run, lane)
+  local executor_of_lane = string.match(lane, '@(.+)$')
+  if executor_of_lane then redis.call('SADD', prefix .. 'own:' .. executor_of_lane, lane) end
+  if run.is_of_job then redis.call('SADD', prefix .. 'siblings:' .. holder_of(lane, true), lane) end
+  if run.is_of_job or run.slots ~= 1 then
+    redis.call('HSETNX', facts, lane, run.slots .. ':5' .. (run.is_of_job and ':J' or ''))
+  end
 end
 
 local refused, names = {}, {}
@@ -44,9 +55,11 @@ for i = 3, #ARGV, 5 do
   if lease then
     if lease.token ~= token then refused[#refused + 1] = log_id end
   else
-    if may_have(read_element(element), attempt, lane) then
+    local run = read_element(element)
+    if may_have(run, attempt, lane) then
+      restore_lane(run, lane)
       redis.call('HSET', leases, log_id, write_lease(token, executor, lane, element))
-      take_slots({ { lane = lane, log_id = log_id } })
+      take_slots({ holding({ lane = lane, element = element }, log_id) })
       redis.call('SADD', held, log_id)
       mark_seen(log_id)
     else

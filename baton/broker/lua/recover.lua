@@ -1,5 +1,5 @@
 -- recover: take back the runs of a dead executor, and what waits for it alone.
--- KEYS ready running facts results marker seq leases cancels reruns executors beats held mail
+-- KEYS ready running facts results marker seq leases cancels reruns executors beats held own mail
 -- ARGV prefix executor beat max_reruns max_runs
 -- ANSWER false if the executor has beaten since the caller looked; else how much is left (0: the
 --   executor is forgotten), followed by a flat list of ending, log_id
@@ -8,9 +8,9 @@
 --   in a lane of this executor may be pushed again, to another one
 -- REPEAT finds what the first call left
 
-local ready, running, facts, results, marker, seq, leases, cancels, reruns, executors, beats, held, mail =
+local ready, running, facts, results, marker, seq, leases, cancels, reruns, executors, beats, held, own, mail =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11],
-  KEYS[12], KEYS[13]
+  KEYS[12], KEYS[13], KEYS[14]
 local prefix, executor, beat = ARGV[1], ARGV[2], ARGV[3]
 local max_reruns, max_runs = tonumber(ARGV[4]), tonumber(ARGV[5])
 --- @include _lane
@@ -57,7 +57,7 @@ for _, log_id in ipairs(redis.call('SRANDMEMBER', held, max_runs)) do
     local stop = redis.call('HGET', cancels, log_id)
     redis.call('HDEL', leases, log_id)
     redis.call('HDEL', cancels, log_id)
-    freed[#freed + 1] = { lane = lease.lane, log_id = log_id }
+    freed[#freed + 1] = holding(lease, log_id)
     take_back(lease.lane, read_element(lease.element), stop)
   end
 end
@@ -74,9 +74,8 @@ local function let_go(run)
   end
 end
 
-local own = ready .. ':@' .. executor
 if redis.call('SCARD', held) == 0 then
-  local names, count = redis.call('ZRANGE', own, 0, max_runs - 1), 0
+  local names, count = redis.call('SRANDMEMBER', own, max_runs), 0
   for _, lane in ipairs(names) do
     local element = redis.call('LPOP', prefix .. 'queue:' .. lane)
     while element do
@@ -85,13 +84,15 @@ if redis.call('SCARD', held) == 0 then
       element = count < max_runs and redis.call('LPOP', prefix .. 'queue:' .. lane)
     end
     if count >= max_runs then break end
+    make_ready({ lane })
+    redis.call('SREM', own, lane)
+    redis.call('SREM', prefix .. 'siblings:' .. holder_of(lane, true), lane)
     redis.call('HDEL', facts, lane)
   end
-  make_ready(names)
 end
 publish()
 
-answer[1] = redis.call('SCARD', held) + redis.call('ZCARD', own)
+answer[1] = redis.call('SCARD', held) + redis.call('SCARD', own)
 if answer[1] == 0 then
   redis.call('HDEL', executors, executor)
   redis.call('HDEL', beats, executor)

@@ -24,7 +24,7 @@ for i, log_id in ipairs(ids) do
   local lease = read_lease(current[i])
   if lease and lease.token == ARGV[at + 1] then
     freed[#freed + 1] = log_id
-    ended[#ended + 1] = { lane = lease.lane, log_id = log_id }
+    ended[#ended + 1] = holding(lease, log_id)
     report_callback('settled', log_id, ARGV[at + 3])
   elseif lease or read_reruns(newer[i]) > tonumber(ARGV[at + 2]) then
     -- somebody else runs it, or a newer attempt waits: evidence only

@@ -208,3 +208,72 @@ def test_who_leaves_lets_go_what_waits_for_it(group):
     assert [info.executor_id for info in executors(group.redis, GROUP)] == ["two"]
     assert group.endings() == [("rerouted", 1)]
     assert control.lane_depths(group.redis, GROUP, ["1@one"]) == {"1@one": 0}
+
+
+# slots of the job
+
+
+def of_job(log_id: int, executor: str, **fields) -> PushRow:
+    return own(log_id, executor, is_of_job=True, **fields)
+
+
+def test_the_lanes_of_a_job_share_its_slot(group):
+    group.push(of_job(1, "one"), of_job(2, "two"), of_job(3, "one"))
+
+    (first,) = group.one.claim(5)
+    assert first.log_id == 1
+    assert group.two.claim(5) == []
+    group.one.settle([done(first)])
+    (second,) = group.two.claim(5) or group.one.claim(5)
+    assert group.one.claim(5) + group.two.claim(5) == []
+    (group.two if second.log_id == 2 else group.one).settle([done(second)])
+    (third,) = group.one.claim(5) or group.two.claim(5)
+    assert {second.log_id, third.log_id} == {2, 3}
+    assert group.wrong_lanes("1@one", "1@two") == 0
+
+
+def test_a_parallel_job_has_its_limit_over_all_executors(group):
+    group.push(*(of_job(n, "one" if n % 2 else "two", slots=3) for n in range(1, 9)))
+
+    claimed = group.one.claim(2) + group.two.claim(5)
+
+    assert len(claimed) == 3
+    assert group.one.claim(5) == []
+
+
+def test_what_runs_or_waits_on_another_executor_counts(group):
+    group.push(of_job(1, "one"))
+    group.one.claim(1)
+
+    discarded = replace(of_job(2, "two"), block_strategy="DISCARD_LATER")
+    assert group.push(discarded) == ["discarded"]
+    group.push(of_job(3, "two"), of_job(4, "one"))
+    (answer,) = group.producer.push(GROUP, [replace(of_job(5, "two"), block_strategy="COVER_EARLY")])
+    assert set(answer.covered) == {1, 3, 4}
+
+
+def test_the_slot_of_a_job_is_free_when_its_executor_died(group):
+    group.push(of_job(1, "one"), of_job(2, "one"), of_job(3, "two"))
+    group.one.claim(1)
+    assert group.two.claim(1) == []
+
+    recovery.recover(group.redis, GROUP, "one", beats(group.redis, GROUP)["one"])
+
+    assert group.endings() == [("lost", 1), ("rerouted", 2)]
+    assert ids(group.two.claim(5)) == [3]
+    assert group.wrong_lanes("1@two") == 0
+
+
+def test_the_slot_of_a_job_is_asserted_again(group):
+    group.push(of_job(1, "one"))
+    running = group.one.claim(1)
+    group.redis.flushall()
+    group.one.renew(INFO, {})
+    group.two.renew(replace(INFO, executor_id="two"), {})
+    assert group.one.reassert(running) == set()
+    recovery.open_group(group.redis, GROUP)
+
+    group.push(of_job(2, "two"))
+    assert group.two.claim(1) == []
+    group.one.settle([done(running[0])])
+    assert ids(group.two.claim(1)) == [2]
