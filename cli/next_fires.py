@@ -5,15 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from io import TextIOWrapper
-from itertools import islice
 
-from baton import schedule
 from baton.clock import SYSTEM_CLOCK
 from baton.errors import InputError, ScheduleError
-from baton.schedule import zone
+from baton.schedule import Schedule, upcoming, zone
 from baton.vocabulary import DstFold, DstGap, ScheduleType
 
 MOST_FIRES = 100_000
@@ -67,15 +64,7 @@ def _fires(
 ) -> list[int]:
     if not 0 <= count <= MOST_FIRES:
         raise InputError(f"the count {count} is out of range: allowed is 0 to {MOST_FIRES:,}")
-    return list(islice(_each_fire(expression, zone_name, after_ms, gap, fold), count))
-
-
-def _each_fire(expression: str, zone_name: str, after_ms: int, gap: DstGap, fold: DstFold) -> Iterator[int]:
-    at: int | None = after_ms
-    while at is not None:
-        at = schedule.next_fire(ScheduleType.CRON, expression, zone_name, at, gap=gap, fold=fold)
-        if at is not None:
-            yield at
+    return upcoming(Schedule(ScheduleType.CRON, expression, zone_name, gap, fold), after_ms, count)
 
 
 def _print_lines(expression: str, zone_name: str, fires: list[int]) -> None:

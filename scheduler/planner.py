@@ -112,13 +112,21 @@ class Planner:
 def decide(job: jobs.DueJob, now_ms: int, misfire_threshold_ms: int) -> Plan:
     """What becomes of one due job (pure). A schedule that cannot be followed stops only its job."""
     try:
-        decision = misfire.due_fires(job, now_ms, misfire_threshold_ms)
+        decision = misfire.due_fires(
+            job.schedule, job.next_trigger_time, job.misfire_strategy, now_ms, misfire_threshold_ms
+        )
     except ScheduleError as problem:
         return Plan(job, stop_reason=str(problem))
     plan = Plan(job, decision.fires, decision.next_ms, decision.missed)
     if decision.next_ms is None:
-        return replace(plan, stop_reason="the schedule names no further time")
+        return replace(plan, stop_reason=_why_over(job))
     return plan
+
+
+def _why_over(job: jobs.DueJob) -> str:
+    if job.end_at:
+        return "the schedule is over: its end has come"
+    return "the schedule names no further time"
 
 
 def _advance(connection: Connection, plans: Sequence[Plan]) -> set[int]:

@@ -1,67 +1,101 @@
 """When does a job fire: pure functions of plain values. Times are epoch milliseconds.
 
-The only questions anyone asks: `next_fire`, `check`, `words.describe` and, for the planner,
-`misfire.due_fires`.
+The only questions anyone asks: `next_fire`, `upcoming`, `check`, `words.describe` and, for the
+planner, `misfire.due_fires`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeVar
 
 from ..errors import ScheduleError
 from ..vocabulary import DstFold, DstGap, ScheduleType
 from . import cron, interval, zone
 
-__all__ = ["check", "following", "next_fire"]
+__all__ = ["Schedule", "check", "following", "next_fire", "upcoming"]
 
 _Rule = TypeVar("_Rule", DstGap, DstFold)
 
 
-def next_fire(
-    schedule_type: str,
-    conf: str,
-    time_zone: str,
-    after_ms: int,
-    *,
-    gap: str = DstGap.RUN_AFTER,
-    fold: str = DstFold.ONCE,
-) -> int | None:
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """All that decides when a job fires, as it is stored."""
+
+    type: str
+    """One of `ScheduleType`."""
+    conf: str = ""
+    """The expression, or the seconds."""
+    time_zone: str = "UTC"
+    """Where its wall clock hangs."""
+    gap: str = DstGap.RUN_AFTER
+    """What becomes of times of day that the clock drops."""
+    fold: str = DstFold.ONCE
+    """What becomes of times of day that the clock repeats."""
+    start_at: int = 0
+    """It names no time before this; a fixed rate begins here. 0 is no bound."""
+    end_at: int = 0
+    """It names no time after this; 0 is no bound."""
+
+
+def next_fire(schedule: Schedule, after_ms: int) -> int | None:
     """The first fire time strictly after `after_ms`, of a schedule that begins there.
 
-    None if there is none, as for NONE. `gap` and `fold` say what becomes of times of day that the clock
-    drops or repeats. Raises `ScheduleError` if the schedule cannot be read.
+    None if there is none, as for NONE. Raises `ScheduleError` if the schedule cannot be read.
     """
-    return following(schedule_type, conf, time_zone, after_ms, after_ms, gap=gap, fold=fold)
+    return following(schedule, after_ms, after_ms)
 
 
-def following(
-    schedule_type: str,
-    conf: str,
-    time_zone: str,
-    planned_ms: int,
-    after_ms: int,
-    *,
-    gap: str = DstGap.RUN_AFTER,
-    fold: str = DstFold.ONCE,
-) -> int | None:
+def following(schedule: Schedule, planned_ms: int, after_ms: int) -> int | None:
     """As `next_fire`, of a schedule that named `planned_ms`: a fixed rate counts on from there."""
-    if schedule_type == ScheduleType.CRON:
-        rules = _known("gap", gap, DstGap), _known("fold", fold, DstFold)
-        return cron.next_fire(conf, zone.find(time_zone), after_ms, *rules)
-    if schedule_type == ScheduleType.FIX_RATE:
-        return interval.next_fire(conf, planned_ms, after_ms)
-    if schedule_type == ScheduleType.NONE:
-        return None
-    raise ScheduleError(f"schedule type {schedule_type!r} is not known: use one of {', '.join(ScheduleType)}")
+    if schedule.start_at:
+        after_ms = max(after_ms, schedule.start_at - 1)
+    found = _named(schedule, planned_ms, after_ms)
+    return None if found is None or 0 < schedule.end_at < found else found
 
 
-def check(schedule_type: str, conf: str, time_zone: str) -> None:
+def upcoming(schedule: Schedule, after_ms: int, count: int) -> list[int]:
+    """The next fire times, at most `count`. Raises `ScheduleError` if the schedule cannot be read."""
+    times: list[int] = []
+    at = next_fire(schedule, after_ms)
+    while at is not None and len(times) < count:
+        times.append(at)
+        at = following(schedule, at, at)
+    return times
+
+
+def check(schedule: Schedule) -> None:
     """Raise `ScheduleError`, naming the value and the mend, unless this schedule can be followed."""
-    zone.find(time_zone)
-    if next_fire(schedule_type, conf, time_zone, 0) is None and schedule_type == ScheduleType.CRON:
+    zone.find(schedule.time_zone)
+    if _named(schedule, 0, 0) is None and schedule.type == ScheduleType.CRON:
         raise ScheduleError(
-            f"cron {conf!r} never fires: no year has such a day, as 30 February; change its day or its month"
+            f"cron {schedule.conf!r} never fires: no year has such a day, as 30 February; "
+            "change its day or its month"
         )
+    if 0 < schedule.end_at <= schedule.start_at:
+        raise ScheduleError("the schedule ends before it starts: choose a later end, or an earlier start")
+
+
+def _named(schedule: Schedule, planned_ms: int, after_ms: int) -> int | None:
+    """The first time after `after_ms`, whatever its end says."""
+    kind = schedule.type
+    if kind == ScheduleType.CRON:
+        return _of_cron(schedule.conf, schedule.time_zone, after_ms, schedule.gap, schedule.fold)
+    if kind == ScheduleType.FIX_RATE:
+        if schedule.start_at:  # the grid begins there, whenever the job was started
+            step_ms = interval.period_ms(schedule.conf)
+            return interval.next_fire(schedule.conf, schedule.start_at - step_ms, after_ms)
+        return interval.next_fire(schedule.conf, planned_ms, after_ms)
+    if kind == ScheduleType.NONE:
+        return None
+    raise ScheduleError(f"schedule type {kind!r} is not known: use one of {', '.join(ScheduleType)}")
+
+
+@lru_cache(maxsize=16_384)  # many jobs follow one expression, and all that are due ask at once
+def _of_cron(conf: str, time_zone: str, after_ms: int, gap: str, fold: str) -> int | None:
+    rules = _known("gap", gap, DstGap), _known("fold", fold, DstFold)
+    return cron.next_fire(conf, zone.find(time_zone), after_ms, *rules)
 
 
 def _known(name: str, value: str, rules: type[_Rule]) -> _Rule:

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, bindparam, case, func, insert, or_, select, text, update
 from sqlalchemy import delete as delete_from
 
-from .. import schedule
+from ..schedule import Schedule, next_fire
 from ..vocabulary import (
     BlockStrategy,
     DstFold,
@@ -35,8 +35,34 @@ from .models import FOLLOWED, ExecutorGroup, Job, JobLog
 _JOB = Job.__table__
 
 
+class _Scheduled:
+    """Whatever has the columns of a schedule."""
+
+    __slots__ = ()
+    schedule_type: str
+    schedule_conf: str
+    time_zone: str
+    dst_gap: str
+    dst_fold: str
+    start_at: int
+    end_at: int
+
+    @property
+    def schedule(self) -> Schedule:
+        """When it fires."""
+        return Schedule(
+            self.schedule_type,
+            self.schedule_conf,
+            self.time_zone,
+            self.dst_gap,
+            self.dst_fold,
+            self.start_at,
+            self.end_at,
+        )
+
+
 @dataclass(frozen=True, slots=True)
-class DueJob:
+class DueJob(_Scheduled):
     """A job whose fire time has come: all that planning needs."""
 
     id: int
@@ -75,7 +101,7 @@ class Advance:
 
 
 @dataclass(frozen=True, slots=True)
-class JobDraft:
+class JobDraft(_Scheduled):
     """What a person decides about a job. Whether its schedule is followed is not part of it."""
 
     group_id: int
@@ -116,7 +142,7 @@ class JobDraft:
 
 
 @dataclass(frozen=True, slots=True)
-class JobView:
+class JobView(_Scheduled):
     """Everything about one job."""
 
     id: int
@@ -260,7 +286,7 @@ def create(connection: Connection, draft: JobDraft, now_ms: int) -> int:
     return job_id
 
 
-_SCHEDULE = ("schedule_type", "schedule_conf", "time_zone")
+_SCHEDULE = ("schedule_type", "schedule_conf", "time_zone", "dst_gap", "dst_fold", "start_at", "end_at")
 
 
 def edit(connection: Connection, job_id: int, version: int, draft: JobDraft, now_ms: int) -> bool:
@@ -269,14 +295,14 @@ def edit(connection: Connection, job_id: int, version: int, draft: JobDraft, now
     A followed schedule that changes is followed anew from now on; one that names no further time
     stops the job. Raises `ScheduleError` if the new schedule cannot be read.
     """
-    next_ms = schedule.next_fire(draft.schedule_type, draft.schedule_conf, draft.time_zone, now_ms)
-    is_rescheduled = and_(_IS_FOLLOWED, or_(*(_JOB.c[name] != getattr(draft, name) for name in _SCHEDULE)))
+    next_ms, plain = next_fire(draft.schedule, now_ms), _plain(draft)
+    is_rescheduled = and_(_IS_FOLLOWED, or_(*(_JOB.c[name] != plain[name] for name in _SCHEDULE)))
     is_over = TriggerStatus.STOPPED if next_ms is None else TriggerStatus.RUNNING
     statement = (
         update(Job)
         .where(Job.id == job_id, Job.version == version)
         .values(
-            **_plain(draft),
+            **plain,
             next_trigger_time=case((is_rescheduled, next_ms or 0), else_=Job.next_trigger_time),
             trigger_status=case((is_rescheduled, is_over.value), else_=Job.trigger_status),
             version=Job.version + 1,

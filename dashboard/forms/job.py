@@ -8,9 +8,8 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Self
 
-from baton import schedule
 from baton.errors import ScheduleError
-from baton.schedule import words
+from baton.schedule import Schedule, check, upcoming, words
 from baton.store.jobs import JobDraft, JobView
 from baton.vocabulary import BlockStrategy, MisfireStrategy, OnLost, ScheduleType
 
@@ -25,8 +24,6 @@ DESCRIPTION_LIMIT = 4_000
 LONGEST_TIMEOUT_S = 30 * 24 * 3600
 MOST_RETRIES = 100
 NEXT_FIRES = 5
-
-_A_CRON_OF_EVERY_MINUTE = "* * * * *"
 
 
 @cache
@@ -48,55 +45,43 @@ class FireTimes:
     """By field: `schedule_conf` or `time_zone`."""
 
     @classmethod
-    def of(cls, schedule_type: str, conf: str, zone: str, now_ms: int) -> Self:
+    def of(cls, schedule: Schedule, now_ms: int) -> Self:
         """The next five fire times of a schedule that would be followed from `now_ms` on."""
         # the zone apart from the expression, so that each error stands by its own field
         errors = {
             name: sentence(problem)
             for name, problem in (
-                ("schedule_conf", _problem(schedule_type, conf, "UTC")),
-                ("time_zone", _problem(ScheduleType.CRON, _A_CRON_OF_EVERY_MINUTE, zone)),
+                ("schedule_conf", _problem(replace(schedule, time_zone="UTC"))),
+                ("time_zone", _problem(Schedule(ScheduleType.NONE, time_zone=schedule.time_zone))),
             )
             if problem
         }
         if errors:
             return cls(errors=errors)
-        is_cron = schedule_type == ScheduleType.CRON
+        is_cron = schedule.type == ScheduleType.CRON
         return cls(
-            times=tuple(_next(schedule_type, conf, zone, now_ms, [])),
-            words=words.describe(conf) if is_cron else "",
-            zone=zone if is_cron else "",
+            times=tuple(upcoming(schedule, now_ms, NEXT_FIRES)),
+            words=words.describe(schedule.conf) if is_cron else "",
+            zone=schedule.time_zone if is_cron else "",
         )
 
     @classmethod
     def of_job(cls, job: JobView, now_ms: int) -> Self:
         """The next five fire times of a job; of one that is followed, from the planned one on."""
-        fires = cls.of(job.schedule_type, job.schedule_conf, job.time_zone, now_ms)
+        fires = cls.of(job.schedule, now_ms)
         if not job.is_running or fires.errors:
             return fires
         planned_ms = job.next_trigger_time
-        return replace(
-            fires,
-            times=tuple(_next(job.schedule_type, job.schedule_conf, job.time_zone, planned_ms, [planned_ms])),
-        )
+        later = upcoming(job.schedule, planned_ms, NEXT_FIRES - 1)
+        return replace(fires, times=(planned_ms, *later))
 
 
-def _problem(schedule_type: str, conf: str, zone: str) -> str:
+def _problem(schedule: Schedule) -> str:
     try:
-        schedule.check(schedule_type, conf, zone)
+        check(schedule)
     except ScheduleError as problem:
         return str(problem)
     return ""
-
-
-def _next(schedule_type: str, conf: str, zone: str, after_ms: int, found: list[int]) -> list[int]:
-    while len(found) < NEXT_FIRES:
-        fire_ms = schedule.next_fire(schedule_type, conf, zone, after_ms)
-        if fire_ms is None:
-            break
-        found.append(fire_ms)
-        after_ms = fire_ms
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +111,7 @@ class JobForm:
         """Read and check what a person sent."""
         reading = Reading(form)
         draft = _draft(reading, group_ids)
-        fires = FireTimes.of(draft.schedule_type, draft.schedule_conf, draft.time_zone, now_ms)
+        fires = FireTimes.of(draft.schedule, now_ms)
         for name, text in fires.errors.items():
             reading.wrong(name, text)
         version = reading.whole("version", "The version", 2**31 - 1)

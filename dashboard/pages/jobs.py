@@ -6,8 +6,8 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
-from baton import schedule
 from baton.errors import ScheduleError
+from baton.schedule import Schedule, next_fire
 from baton.store import groups, jobs, runs
 from baton.store.engine import read, write
 from baton.store.jobs import JobDraft, JobView
@@ -172,7 +172,8 @@ def fire_times() -> str:
     """What a schedule comes to, while it is being typed."""
     conf, zone = request.args.get("schedule_conf", ""), request.args.get("time_zone", "")
     schedule_type = request.args.get("schedule_type", ScheduleType.NONE.value)
-    fires = FireTimes.of(schedule_type, conf.strip(), zone.strip() or "UTC", resources().now_ms())
+    schedule = Schedule(schedule_type, conf.strip(), zone.strip() or "UTC")
+    fires = FireTimes.of(schedule, resources().now_ms())
     return render_template(
         "jobs/_fire_times.html", fire_times=fires, schedule_type=schedule_type, schedule_conf=conf.strip()
     )
@@ -208,7 +209,7 @@ def _conflict(job_id: int, form: JobForm, now_ms: int) -> tuple[str, int]:
 
 
 def _follow(connection: Connection, job_id: int, job: JobDraft | JobView, now_ms: int) -> bool:
-    next_ms = schedule.next_fire(job.schedule_type, job.schedule_conf, job.time_zone, now_ms)
+    next_ms = next_fire(job.schedule, now_ms)
     return next_ms is not None and jobs.start(connection, job_id, next_ms, now_ms)
 
 
@@ -217,7 +218,7 @@ def _why_not_followed(job: JobView) -> str:
         return f"“{job.name}” has no schedule to follow; edit it, or trigger it by hand."
     try:
         now_ms = resources().now_ms()
-        next_ms = schedule.next_fire(job.schedule_type, job.schedule_conf, job.time_zone, now_ms)
+        next_ms = next_fire(job.schedule, now_ms)
     except ScheduleError as problem:
         return f"The schedule of “{job.name}” cannot be followed: {problem}"
     return "" if next_ms else f"The schedule of “{job.name}” names no further time."

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
 from baton import failpoints, telemetry
-from baton.store.engine import make_engine
+from baton.store import jobs
+from baton.store.engine import make_engine, write
 from baton.store.models import Job
 from scheduler import planner
 from scheduler.planner import Planner
@@ -130,6 +132,57 @@ def test_a_schedule_that_cannot_be_read_stops_its_own_job_only(
     assert len(world.logs(healthy)) == 1
 
 
+def test_a_schedule_that_has_ended_stops_its_job_after_the_last_time(world: World) -> None:
+    now = world.clock.wall_ms
+    job = world.job(world.group(), end_at=now + 9_999)
+
+    plan(world)
+
+    assert [row["fire_at"] for row in world.logs(job)] == [now]
+    after = world.look(Job, job)
+    assert (after["trigger_status"], after["next_trigger_time"]) == (0, 0)
+    assert "end has come" in after["stop_reason"]
+
+
+def test_a_job_follows_its_own_rule_for_hours_that_are_dropped(world: World) -> None:
+    """02:30 in New York, which 8 March 2026 does not have."""
+    world.clock.wall_ms = 1_772_868_600_000
+    group = world.group()
+    nightly = {
+        "schedule_type": "CRON", "schedule_conf": "30 2 * * *", "time_zone": "America/New_York",
+        "next_trigger_time": world.clock.wall_ms,
+    }  # fmt: skip
+    runs, skips = world.job(group, **nightly), world.job(group, **nightly, dst_gap="SKIP")
+
+    plan(world)
+
+    assert world.look(Job, runs)["next_trigger_time"] == 1_772_953_200_000
+    assert world.look(Job, skips)["next_trigger_time"] == 1_773_037_800_000
+
+
+@pytest.mark.parametrize(
+    ("change", "moves_to"),
+    [
+        ({"start_at": 3_600_000}, 3_600_000),
+        ({"end_at": 3_600_000}, 10_000),
+        ({"name": "Another"}, None),
+    ],
+)
+def test_an_edit_that_changes_the_bounds_follows_the_schedule_anew(
+    world: World, change: dict[str, Any], moves_to: int | None
+) -> None:
+    now = world.clock.wall_ms
+    group = world.group()
+    job = world.job(group, next_trigger_time=now + 1)
+    draft = jobs.JobDraft(group, "A job", "demo", schedule_type="FIX_RATE", schedule_conf="10")
+    bounds = {name: value if name == "name" else now + value for name, value in change.items()}
+
+    with write(world.engine) as connection:
+        assert jobs.edit(connection, job, 1, replace(draft, **bounds), now)
+
+    assert world.look(Job, job)["next_trigger_time"] == now + (1 if moves_to is None else moves_to)
+
+
 def test_a_misfire_strategy_that_does_not_exist_harms_no_other_job(world: World) -> None:
     group = world.group()
     broken = world.job(group, misfire_strategy="GUESS", next_trigger_time=world.clock.wall_ms - 65_000)
@@ -184,8 +237,6 @@ def test_a_job_that_was_moved_since_it_was_read_gets_no_row(
 
 
 def _as_before_the_edit(job: Any) -> Any:
-    from dataclasses import replace
-
     return replace(job, next_trigger_time=job.next_trigger_time - 1000)
 
 

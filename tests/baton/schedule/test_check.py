@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from baton.errors import ScheduleError
-from baton.schedule import check, next_fire, zone
+from baton.schedule import Schedule, check, next_fire, zone
 
 
 @pytest.mark.parametrize(
@@ -62,13 +62,13 @@ from baton.schedule import check, next_fire, zone
 )
 def test_what_cannot_be_followed_is_refused_with_the_reason(schedule_type, conf, zone, text):
     with pytest.raises(ScheduleError, match=text) as caught:
-        check(schedule_type, conf, zone)
+        check(Schedule(schedule_type, conf, zone))
     assert len(str(caught.value)) < 500
 
 
 def test_every_wrong_field_is_named_at_once():
     with pytest.raises(ScheduleError) as caught:
-        check("CRON", "99 24,25 * * fri-mon", "UTC")
+        check(Schedule("CRON", "99 24,25 * * fri-mon"))
 
     named = [problem.partition(": ")[2] for problem in caught.value.problems]
     assert [" ".join(words.split()[:2]) for words in named] == [
@@ -84,7 +84,7 @@ def test_every_wrong_field_is_named_at_once():
     ],
 )  # fmt: skip
 def test_standard_expressions_are_accepted(expression):
-    check("CRON", expression, "Europe/Berlin")
+    check(Schedule("CRON", expression, "Europe/Berlin"))
 
 
 def test_a_machine_without_time_zone_data_says_so_instead_of_taking_utc(monkeypatch):
@@ -101,10 +101,10 @@ def test_a_machine_without_time_zone_data_says_so_instead_of_taking_utc(monkeypa
 @example("H H * * *")
 def test_any_text_is_either_refused_or_followed(expression):
     try:
-        check("CRON", expression, "Europe/Berlin")
+        check(Schedule("CRON", expression, "Europe/Berlin"))
     except ScheduleError:
         return
-    found = next_fire("CRON", expression, "Europe/Berlin", 1_790_000_000_000)
+    found = next_fire(Schedule("CRON", expression, "Europe/Berlin"), 1_790_000_000_000)
     assert found is None or found > 1_790_000_000_000
     assert found is not None or len(expression.split()) > 6  # only a year can end a schedule
 
@@ -114,7 +114,7 @@ def test_no_expression_keeps_the_processor_busy():
     begun = time.process_time()
     for minute in range(20):
         for days in ("30 2 *", "31 2,4,6,9,11 *", "29 2 *", "29 2 0", "1-31 * 0-7"):
-            next_fire("CRON", f"{minute} 0-23 {days}", "Europe/Berlin", 1_790_000_000_000)
+            next_fire(Schedule("CRON", f"{minute} 0-23 {days}", "Europe/Berlin"), 1_790_000_000_000)
         for days in ("30 2 ?", "31 2,4,6,9,11 ?", "L-30W 2 ?", "30W 2 ?", "? 2 8#5", "? 2 1#5"):
-            next_fire("CRON", f"* {minute} 0-23 {days}", "Europe/Berlin", 1_790_000_000_000)
+            next_fire(Schedule("CRON", f"* {minute} 0-23 {days}", "Europe/Berlin"), 1_790_000_000_000)
     assert time.process_time() - begun < 2

@@ -12,7 +12,7 @@ import pytest
 from croniter import croniter
 
 from baton.errors import ScheduleError
-from baton.schedule import next_fire
+from baton.schedule import Schedule, next_fire
 
 DAY_MS = 86_400_000
 MINUTE = timedelta(minutes=1)
@@ -29,7 +29,7 @@ def fires(expression: str, zone: str, day: str, gap: str, fold: str) -> list[str
     at = ms(day, zone) - 1
     end = ms(f"{datetime.fromisoformat(day) + timedelta(days=1):%Y-%m-%d}", zone)
     found = []
-    while (at := next_fire("CRON", expression, zone, at, gap=gap, fold=fold)) is not None and at < end:
+    while (at := next_fire(Schedule("CRON", expression, zone, gap, fold), at)) is not None and at < end:
         found.append(f"{datetime.fromtimestamp(at / 1000, ZoneInfo(zone)):%H:%M:%S %z}")
     return found
 
@@ -106,7 +106,7 @@ def test_every_second_of_a_repeated_hour_is_found_at_once():
     """From the second pass, an hour of times of day that have run already is passed over in one step."""
     second_pass = ms("2026-11-01T01:00", "America/New_York") + 3_600_000 + 1000
 
-    assert next_fire("CRON", "* * 1 * * ?", "America/New_York", second_pass) == ms(
+    assert next_fire(Schedule("CRON", "* * 1 * * ?", "America/New_York"), second_pass) == ms(
         "2026-11-02T01:00", "America/New_York"
     )
 
@@ -120,7 +120,7 @@ def test_every_second_of_a_repeated_hour_is_found_at_once():
 )
 def test_an_unknown_rule_is_refused_with_the_choice(rules, text):
     with pytest.raises(ScheduleError, match=text):
-        next_fire("CRON", "0 0 * * *", "UTC", 0, **rules)
+        next_fire(Schedule("CRON", "0 0 * * *", **rules), 0)
 
 
 # against an oracle that looks at every minute
@@ -137,7 +137,7 @@ def test_fire_times_are_those_an_oracle_finds_minute_by_minute(dialect, expressi
     for start in noons_before_a_change(zone):
         after, end = start - 1, start + DAY_MS
         found = []
-        while (after := next_fire("CRON", asked, zone, after, gap=gap, fold=fold)) < end:
+        while (after := next_fire(Schedule("CRON", asked, zone, gap, fold), after)) < end:
             found.append(after)
         assert found == list(oracle(expression, ZoneInfo(zone), start, end, gap, fold))
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baton.errors import ScheduleError
-from baton.schedule import following, next_fire
+from baton.schedule import Schedule, following, next_fire
 from baton.schedule.cron import LATEST_MS
 from baton.schedule.misfire import COUNT_LIMIT, Decision, due_fires
 from baton.vocabulary import TriggerType
@@ -17,48 +17,53 @@ from baton.vocabulary import TriggerType
 T = 1_800_000_000_000  # a whole minute
 
 
-@dataclass(frozen=True)
-class Job:
-    next_trigger_time: int = T
-    schedule_type: str = "FIX_RATE"
-    schedule_conf: str = "10"
-    time_zone: str = "UTC"
-    misfire_strategy: str = "DO_NOTHING"
-    dst_gap: str = "RUN_AFTER"
-    dst_fold: str = "ONCE"
+def decide(
+    planned_ms: int = T,
+    schedule_type: str = "FIX_RATE",
+    conf: str = "10",
+    *,
+    now_ms: int = T,
+    strategy: str = "DO_NOTHING",
+    **schedule: Any,
+) -> Decision:
+    return due_fires(Schedule(schedule_type, conf, **schedule), planned_ms, strategy, now_ms)
 
 
 CRON, MISFIRE = TriggerType.CRON, TriggerType.MISFIRE
+EVERY_MINUTE = {"schedule_type": "CRON", "conf": "* * * * *"}
 
 
 @pytest.mark.parametrize(
     ("job", "now_ms", "expected"),
     [
-        (Job(), T - 1, Decision((), T, 0)),
-        (Job(), T, Decision(((T, CRON),), T + 10_000, 0)),
-        (Job(), T + 5_000, Decision(((T, CRON),), T + 10_000, 0)),
-        (Job(), T + 5_001, Decision((), T + 10_000, 1)),
-        (Job(misfire_strategy="FIRE_ONCE_NOW"), T + 5_001, Decision(((T, MISFIRE),), T + 10_000, 1)),
-        (Job(misfire_strategy="FIRE_ONCE_NOW"), T + 29_000, Decision(((T, MISFIRE),), T + 30_000, 3)),
+        ({}, T - 1, Decision((), T, 0)),
+        ({}, T, Decision(((T, CRON),), T + 10_000, 0)),
+        ({}, T + 5_000, Decision(((T, CRON),), T + 10_000, 0)),
+        ({}, T + 5_001, Decision((), T + 10_000, 1)),
+        ({"strategy": "FIRE_ONCE_NOW"}, T + 5_001, Decision(((T, MISFIRE),), T + 10_000, 1)),
+        ({"strategy": "FIRE_ONCE_NOW"}, T + 29_000, Decision(((T, MISFIRE),), T + 30_000, 3)),
         # in time and missed at once: each counts as what it is
-        (Job(misfire_strategy="FIRE_ONCE_NOW"), T + 12_000,
+        ({"strategy": "FIRE_ONCE_NOW"}, T + 12_000,
          Decision(((T, MISFIRE), (T + 10_000, CRON)), T + 20_000, 1)),
         # a hiccup shorter than the threshold loses nothing
-        (Job(schedule_conf="1"), T + 3_200,
+        ({"conf": "1"}, T + 3_200,
          Decision(tuple((T + n * 1000, CRON) for n in range(4)), T + 4_000, 0)),
         # years late costs no years of counting
-        (Job(schedule_conf="1"), T + 10**11, Decision(
+        ({"conf": "1"}, T + 10**11, Decision(
             tuple((T + 10**11 - 5_000 + n * 1000, CRON) for n in range(6)), T + 10**11 + 1_000, 10**8 - 5)),
-        (Job(schedule_type="CRON", schedule_conf="* * * * *"), T, Decision(((T, CRON),), T + 60_000, 0)),
-        (Job(schedule_type="CRON", schedule_conf="* * * * *"), T + 150_000, Decision((), T + 180_000, 3)),
+        (EVERY_MINUTE, T, Decision(((T, CRON),), T + 60_000, 0)),
+        (EVERY_MINUTE, T + 150_000, Decision((), T + 180_000, 3)),
+        # what its end leaves of it
+        ({"end_at": T + 9_999}, T, Decision(((T, CRON),), None, 0)),
+        ({"end_at": T + 12_000}, T + 60_000, Decision((), None, 2)),
     ],
 )  # fmt: skip
 def test_what_counts(job, now_ms, expected):
-    assert due_fires(job, now_ms) == expected
+    assert decide(now_ms=now_ms, **job) == expected
 
 
 def test_a_cron_that_slept_for_years_is_counted_up_to_a_limit():
-    decision = due_fires(Job(schedule_type="CRON", schedule_conf="* * * * *"), T + 10**11)
+    decision = decide(**EVERY_MINUTE, now_ms=T + 10**11)
 
     assert (decision.missed, decision.fires) == (COUNT_LIMIT, ())
     assert decision.next_ms == T + 10**11 + 20_000
@@ -66,38 +71,36 @@ def test_a_cron_that_slept_for_years_is_counted_up_to_a_limit():
 
 @pytest.mark.parametrize(("schedule_type", "conf"), [("CRON", "0 0 1 1 *"), ("FIX_RATE", "60")])
 def test_a_job_that_was_never_planned_has_missed_nothing(schedule_type, conf):
-    decision = due_fires(Job(next_trigger_time=0, schedule_type=schedule_type, schedule_conf=conf), T)
+    decision = decide(0, schedule_type, conf)
 
     assert (decision.fires, decision.missed) == ((), 0)
     assert decision.next_ms > T
 
 
 def test_a_job_that_lost_its_schedule_fires_no_more():
-    assert due_fires(Job(schedule_type="NONE", schedule_conf=""), T) == Decision((), None, 0)
+    assert decide(schedule_type="NONE", conf="") == Decision((), None, 0)
 
 
 def test_the_last_fire_time_fires_though_none_follows():
     last = LATEST_MS + 1
-    job = Job(next_trigger_time=last, schedule_type="CRON", schedule_conf="* * * * *")
 
-    assert due_fires(job, last) == Decision(((last, CRON),), None, 0)
+    assert decide(last, **EVERY_MINUTE, now_ms=last) == Decision(((last, CRON),), None, 0)
 
 
 @pytest.mark.parametrize(
-    ("rules", "next_ms"),
-    [({}, 1_772_953_200_000), ({"dst_gap": "SKIP"}, 1_773_037_800_000)],
+    ("rules", "next_ms"), [({}, 1_772_953_200_000), ({"gap": "SKIP"}, 1_773_037_800_000)]
 )
 def test_the_jobs_own_rule_for_clock_changes_counts(rules, next_ms):
     """02:30 in New York, which 8 March 2026 does not have."""
     before = 1_772_868_600_000
-    job = Job(before, "CRON", "0 30 2 * * ?", "America/New_York", **rules)
+    decision = decide(before, "CRON", "0 30 2 * * ?", now_ms=before, time_zone="America/New_York", **rules)
 
-    assert due_fires(job, before) == Decision(((before, CRON),), next_ms, 0)
+    assert decision == Decision(((before, CRON),), next_ms, 0)
 
 
 def test_an_unknown_misfire_strategy_is_refused_with_the_choice():
     with pytest.raises(ScheduleError, match="'GUESS' is not known: use one of DO_NOTHING, FIRE_ONCE_NOW"):
-        due_fires(Job(misfire_strategy="GUESS"), T)
+        decide(strategy="GUESS")
 
 
 SCHEDULES = st.sampled_from(
@@ -118,11 +121,12 @@ SCHEDULES = st.sampled_from(
     st.integers(0, 120_000),
 )
 def test_each_fire_time_is_planned_once_or_missed_and_the_next_is_after_now(
-    schedule, zone, strategy, before_ms, late_ms, threshold_ms
+    kind, zone, strategy, before_ms, late_ms, threshold_ms
 ):
-    planned_ms = next_fire(*schedule, zone, before_ms)
+    schedule = Schedule(*kind, zone)
+    planned_ms = next_fire(schedule, before_ms)
     now_ms = planned_ms + late_ms
-    decision = due_fires(Job(planned_ms, *schedule, zone, strategy), now_ms, threshold_ms)
+    decision = due_fires(schedule, planned_ms, strategy, now_ms, threshold_ms)
 
     assert decision.next_ms > now_ms
     on_time = [at for at, kind in decision.fires if kind is CRON]
@@ -133,7 +137,7 @@ def test_each_fire_time_is_planned_once_or_missed_and_the_next_is_after_now(
     at, walked = planned_ms, []
     while at <= now_ms and len(walked) < 500:
         walked.append(at)
-        at = following(*schedule, zone, at, at)
+        at = following(schedule, at, at)
     if len(walked) < 500:
         missed = [at for at in walked if at < now_ms - threshold_ms]
         assert walked == missed + on_time

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from baton.schedule import following, next_fire
+from baton.errors import ScheduleError
+from baton.schedule import Schedule, check, following, next_fire, upcoming
 
 
 def ms(text: str, zone: str, fold: int = 0) -> int:
@@ -19,7 +20,7 @@ def ms(text: str, zone: str, fold: int = 0) -> int:
 def fires(expression: str, zone: str, start: str, end: str) -> list[str]:
     at, last = ms(start, zone) - 1, ms(end, zone)
     found = []
-    while (at := next_fire("CRON", expression, zone, at)) is not None and at < last:
+    while (at := next_fire(Schedule("CRON", expression, zone), at)) is not None and at < last:
         found.append(f"{datetime.fromtimestamp(at / 1000, ZoneInfo(zone)):%d %H:%M %z}")
     return found
 
@@ -79,15 +80,43 @@ def test_fire_times(expression, zone, start, end, expected):
 
 
 def test_an_expression_that_never_fires_has_no_next_time():
-    assert next_fire("CRON", "0 0 30 2 *", "UTC", 0) is None
+    assert next_fire(Schedule("CRON", "0 0 30 2 *"), 0) is None
 
 
 def test_a_job_without_schedule_has_no_next_time():
-    assert next_fire("NONE", "", "UTC", 0) is None
+    assert next_fire(Schedule("NONE"), 0) is None
 
 
 def test_a_fixed_rate_keeps_its_grid():
-    assert next_fire("FIX_RATE", "7", "UTC", 1_000_500) == 1_007_500
+    assert next_fire(Schedule("FIX_RATE", "7"), 1_000_500) == 1_007_500
+
+
+T = 1_800_000_000_000  # a whole minute
+
+
+@pytest.mark.parametrize(
+    ("schedule", "after_ms", "expected"),
+    [
+        # nothing before the start; the start itself counts
+        (Schedule("CRON", "* * * * *", start_at=T), T - 10**9, [T, T + 60_000]),
+        (Schedule("CRON", "* * * * *", start_at=T + 1), T - 10**9, [T + 60_000, T + 120_000]),
+        (Schedule("CRON", "* * * * *", start_at=T), T, [T + 60_000, T + 120_000]),
+        # a fixed rate begins at its start, and keeps to that grid whenever the job is started
+        (Schedule("FIX_RATE", "10", start_at=T), T - 10**9, [T, T + 10_000]),
+        (Schedule("FIX_RATE", "10", start_at=T), T + 12_345, [T + 20_000, T + 30_000]),
+        # nothing after the end; the end itself counts
+        (Schedule("CRON", "* * * * *", end_at=T + 60_000), T - 1, [T, T + 60_000]),
+        (Schedule("FIX_RATE", "10", end_at=T + 19_999), T, [T + 10_000]),
+        (Schedule("CRON", "* * * * *", start_at=T - 1, end_at=T - 1), T - 10**9, []),
+    ],
+)
+def test_start_and_end_bound_the_times(schedule, after_ms, expected):
+    assert upcoming(schedule, after_ms, 2) == expected
+
+
+def test_an_end_before_the_start_is_refused():
+    with pytest.raises(ScheduleError, match="ends before it starts"):
+        check(Schedule("CRON", "* * * * *", start_at=T, end_at=T))
 
 
 EXPRESSIONS = st.sampled_from(
@@ -104,17 +133,17 @@ ZONES = st.sampled_from(
 @settings(max_examples=200, deadline=None)
 @given(EXPRESSIONS, ZONES, st.integers(1_600_000_000_000, 1_900_000_000_000))
 def test_the_next_time_is_always_later_and_nothing_lies_between(expression, zone, after_ms):
-    following = next_fire("CRON", expression, zone, after_ms)
+    following = next_fire(Schedule("CRON", expression, zone), after_ms)
     assert following is not None
     assert following > after_ms
-    assert next_fire("CRON", expression, zone, following - 1) == following
+    assert next_fire(Schedule("CRON", expression, zone), following - 1) == following
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.integers(1, 366 * 86_400), st.integers(0, 2 * 10**12), st.integers(0, 10**13))
 def test_a_fixed_rate_stays_on_its_grid_however_late_it_is_planned(seconds, planned_ms, late_ms):
     now_ms = planned_ms + late_ms
-    at = following("FIX_RATE", str(seconds), "UTC", planned_ms, now_ms)
+    at = following(Schedule("FIX_RATE", str(seconds)), planned_ms, now_ms)
 
     assert now_ms < at <= now_ms + seconds * 1000
     assert (at - planned_ms) % (seconds * 1000) == 0

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baton.errors import ScheduleError
-from baton.schedule import check, next_fire
+from baton.schedule import Schedule, check, next_fire
 from baton.schedule.quartz import LAST_YEAR
 
 
@@ -22,7 +22,7 @@ def ms(text: str, zone: str = "UTC") -> int:
 
 def fires(expression: str, after: str, count: int = 3, zone: str = "UTC") -> list[str]:
     at, found = ms(after, zone), []
-    while len(found) < count and (at := next_fire("CRON", expression, zone, at)) is not None:
+    while len(found) < count and (at := next_fire(Schedule("CRON", expression, zone), at)) is not None:
         found.append(f"{datetime.fromtimestamp(at / 1000, ZoneInfo(zone)):%y-%m-%d %a %H:%M:%S}")
     return found
 
@@ -122,17 +122,17 @@ def test_a_nearest_weekday_in_a_short_month_depends_on_where_the_search_begins()
 def test_the_years_end_a_hundred_years_ahead():
     assert fires("0 0 0 31 12 ?", f"{LAST_YEAR - 1}-06-01")[-1].startswith(f"{LAST_YEAR % 100}-12-31")
     assert len(fires("0 0 0 31 12 ?", f"{LAST_YEAR - 1}-06-01")) == 2
-    assert next_fire("CRON", "0 0 0 31 12 ?", "UTC", 10**18) is None
+    assert next_fire(Schedule("CRON", "0 0 0 31 12 ?"), 10**18) is None
 
 
 def test_a_start_before_1970_finds_the_first_time_there_is():
-    assert next_fire("CRON", "0 0 0 * * ?", "UTC", -(10**12)) == 0
-    assert next_fire("CRON", "0 0 0 1 1 ? 1969", "UTC", -(10**18)) == ms("1969-01-01")
+    assert next_fire(Schedule("CRON", "0 0 0 * * ?"), -(10**12)) == 0
+    assert next_fire(Schedule("CRON", "0 0 0 1 1 ? 1969"), -(10**18)) == ms("1969-01-01")
 
 
 def test_milliseconds_of_the_start_do_not_matter():
-    assert next_fire("CRON", "* * * * * ?", "UTC", 1_000_000_000_500) == 1_000_000_001_000
-    assert next_fire("CRON", "* * * * * ?", "UTC", 1_000_000_001_000) == 1_000_000_002_000
+    assert next_fire(Schedule("CRON", "* * * * * ?"), 1_000_000_000_500) == 1_000_000_001_000
+    assert next_fire(Schedule("CRON", "* * * * * ?"), 1_000_000_001_000) == 1_000_000_002_000
 
 
 @pytest.mark.parametrize(
@@ -186,12 +186,12 @@ def test_milliseconds_of_the_start_do_not_matter():
 )
 def test_what_quartz_does_not_take_is_refused(expression, text):
     with pytest.raises(ScheduleError, match=text):
-        check("CRON", expression, "UTC")
+        check(Schedule("CRON", expression))
 
 
 def test_every_wrong_field_is_named_at_once():
     with pytest.raises(ScheduleError) as caught:
-        check("CRON", "99-70 60 24,25 0 13 MOO", "UTC")
+        check(Schedule("CRON", "99-70 60 24,25 0 13 MOO"))
 
     assert len(caught.value.problems) == 7
 
@@ -284,7 +284,7 @@ PLAIN_DAYS = st.one_of(
 def test_the_next_time_is_what_a_search_second_by_second_finds(times, day_rule, zone, after_s):
     days_text, is_day = day_rule
     expression = " ".join((*(text for text, _ in times), days_text))
-    found = next_fire("CRON", expression, zone, after_s * 1000)
+    found = next_fire(Schedule("CRON", expression, zone), after_s * 1000)
 
     after = datetime.fromtimestamp(after_s, ZoneInfo(zone)).replace(tzinfo=None)
     expected = next(search(after, [values for _, values in times], is_day), None)
@@ -316,10 +316,10 @@ def search(after: datetime, times: list[set[int]], is_day) -> Iterator[datetime]
 )
 def test_the_next_time_is_always_later_and_nothing_lies_between(times, day_rule, zone, after_ms, gap, fold):
     expression = " ".join((*(text for text, _ in times), day_rule[0]))
-    found = next_fire("CRON", expression, zone, after_ms, gap=gap, fold=fold)
+    found = next_fire(Schedule("CRON", expression, zone, gap, fold), after_ms)
 
     if found is not None:
         assert found > after_ms
         between = (after_ms + found) // 2
-        assert next_fire("CRON", expression, zone, between, gap=gap, fold=fold) == found
-        assert next_fire("CRON", expression, zone, found - 1, gap=gap, fold=fold) == found
+        assert next_fire(Schedule("CRON", expression, zone, gap, fold), between) == found
+        assert next_fire(Schedule("CRON", expression, zone, gap, fold), found - 1) == found

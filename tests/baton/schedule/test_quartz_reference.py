@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from baton.errors import ScheduleError
-from baton.schedule import next_fire
+from baton.schedule import Schedule, next_fire
 
 REFERENCE = Path(__file__).with_name("quartz_reference.tsv")
 
@@ -19,7 +19,9 @@ def found(expression: str, zone: str, start: str, count: str) -> str:
     at: int | None = int(start)
     times: list[str] = []
     try:
-        while len(times) < int(count) and (at := next_fire("CRON", expression, zone, at)) is not None:
+        while (
+            len(times) < int(count) and (at := next_fire(Schedule("CRON", expression, zone), at)) is not None
+        ):
             times.append(str(at))
     except ScheduleError:
         return "ERR"

@@ -9,7 +9,7 @@ from croniter import CroniterBadDateError, croniter
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from baton.schedule import next_fire
+from baton.schedule import Schedule, next_fire
 from baton.schedule.cron import LATEST_MS
 
 
@@ -49,7 +49,7 @@ def test_fire_times_are_those_of_croniter(expression, after):
         theirs = None
     expected = None if theirs is None or theirs.timestamp() * 1000 >= LATEST_MS else theirs
 
-    found = next_fire("CRON", expression, "UTC", round(after.timestamp() * 1000))
+    found = next_fire(Schedule("CRON", expression), round(after.timestamp() * 1000))
     assert found == (None if expected is None else expected.timestamp() * 1000)
 
 
@@ -61,14 +61,14 @@ def test_croniter_alone_would_run_a_repeated_time_of_day_twice():
 
 
 def test_a_start_before_1970_finds_the_first_time_there_is():
-    assert next_fire("CRON", "0 0 * * *", "UTC", -1) == 0
-    assert next_fire("CRON", "0 0 * * *", "UTC", -(10**15)) == 0
+    assert next_fire(Schedule("CRON", "0 0 * * *"), -1) == 0
+    assert next_fire(Schedule("CRON", "0 0 * * *"), -(10**15)) == 0
 
 
 def test_standard_expressions_end_with_the_century():
     last = datetime(2099, 12, 31, tzinfo=UTC)
 
-    assert next_fire("CRON", "0 0 * * *", "UTC", round((last - timedelta(1)).timestamp() * 1000)) == round(
+    assert next_fire(Schedule("CRON", "0 0 * * *"), round((last - timedelta(1)).timestamp() * 1000)) == round(
         last.timestamp() * 1000
     )
-    assert next_fire("CRON", "0 0 * * *", "UTC", round(last.timestamp() * 1000)) is None
+    assert next_fire(Schedule("CRON", "0 0 * * *"), round(last.timestamp() * 1000)) is None
