@@ -22,6 +22,7 @@ EventName = Literal[
     "process.stopped",  # everything is handed back; the next line is the exit
     "loop.failed",  # a step raised; it is called again after `wait_s`
     "plan.done",  # `rows` log rows were inserted for `jobs` due jobs
+    "plan.resumed",  # fixed delays whose run ended unseen were given their next time
     "plan.misfire",  # fire times of a job were met too late
     "plan.job_stopped",  # a job's schedule has no next time or cannot be read: it was stopped
     "push.done",  # `queued` rows are in their lanes, `refused` are not

@@ -17,7 +17,7 @@ from baton.broker.results import ResultEntry, ResultItem
 from baton.envelope import unseal
 from baton.errors import Malformed, MessageError
 from baton.messages import HandleCallbackParam, TriggerParam, cut_message
-from baton.store import runs, triggers
+from baton.store import fixed_delay, runs, triggers
 from baton.vocabulary import HANDLE_CODE_OF, Ending, Outcome, TriggerCode
 
 from . import failed_callbacks
@@ -93,6 +93,7 @@ def apply_batch(
     first_words = _one_per_row(reading.verified)
     ended = runs.finish(connection, [verified.ending for verified in first_words])
     followups = triggers.plan(connection, [new for row in ended for new in follow(row)], now_ms)
+    fixed_delay.run_ended(connection, {row.job_id for row in ended}, now_ms)
     missing = _without_row(connection, first_words, ended)
     failed_callbacks.keep(connection, reading.rejected + missing, now_ms)
     for late in reading.stale:

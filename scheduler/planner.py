@@ -18,10 +18,10 @@ from baton import telemetry
 from baton.clock import SYSTEM_CLOCK, Clock
 from baton.errors import ScheduleError
 from baton.failpoints import failpoint
-from baton.schedule import misfire
-from baton.store import jobs, triggers
+from baton.schedule import misfire, why_over
+from baton.store import fixed_delay, jobs, triggers
 from baton.store.engine import read, write
-from baton.vocabulary import TriggerType
+from baton.vocabulary import ScheduleType, TriggerType
 
 BATCH_JOBS = 500
 """Jobs per transaction: other writers get their turn between two batches."""
@@ -29,6 +29,9 @@ SAFETY_POLL_S = 1.0
 """A nudge may get lost with the process or the Redis that carried it; an edit is seen this late at most."""
 CONTENTION_WAIT_S = 0.02
 """When due jobs are locked by another planner: look again soon, without spinning."""
+
+RESUME_INTERVAL_S = 5.0
+"""How often to look for fixed delays whose run ended unseen; it costs nothing while there are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +71,12 @@ class Planner:
         self._misfire_threshold_ms = misfire_threshold_ms
         self._on_planned = on_planned
         self._clock = clock
+        self._resume_due_s = 0.0
+        self._resumed_id = 0
 
     def step(self) -> float:
         """Plan one batch; answers the seconds until the next due moment, at most the safety poll."""
+        self._resume_when_due()
         planned = self.plan_due(self._clock.now_ms())
         if planned.rows:
             self._on_planned()
@@ -91,6 +97,22 @@ class Planner:
         failpoint("plan.committed")
         _tell(planned, plans)
         return planned
+
+    def _resume_when_due(self) -> None:
+        """The safety net of fixed delays: a page of those that wait for the end of a run."""
+        now_s = self._clock.monotonic_s()
+        if now_s < self._resume_due_s:
+            return
+        self._resume_due_s = now_s + RESUME_INTERVAL_S
+        with read(self._engine) as connection:
+            if not fixed_delay.any_awaiting(connection):
+                return
+        with write(self._engine) as connection:
+            resumed, self._resumed_id = fixed_delay.resume_awaiting(
+                connection, self._clock.now_ms(), after_id=self._resumed_id, limit=BATCH_JOBS
+            )
+        if resumed:
+            telemetry.event("plan.resumed", jobs=resumed)
 
     def _plan(self, connection: Connection, now_ms: int) -> tuple[Planned, list[Plan]]:
         due = jobs.due(connection, now_ms, BATCH_JOBS)
@@ -119,14 +141,16 @@ def decide(job: jobs.DueJob, now_ms: int, misfire_threshold_ms: int) -> Plan:
         return Plan(job, stop_reason=str(problem))
     plan = Plan(job, decision.fires, decision.next_ms, decision.missed)
     if decision.next_ms is None:
-        return replace(plan, stop_reason=_why_over(job))
+        return replace(plan, stop_reason=_why_over(plan, now_ms))
     return plan
 
 
-def _why_over(job: jobs.DueJob) -> str:
-    if job.end_at:
-        return "the schedule is over: its end has come"
-    return "the schedule names no further time"
+def _why_over(plan: Plan, now_ms: int) -> str:
+    job = plan.job
+    if job.schedule_type == ScheduleType.ONCE and not plan.fires:
+        late_s = (now_ms - job.next_trigger_time) / 1000
+        return f"its one moment, {job.schedule_conf}, was missed by {late_s:.0f} s: {job.misfire_strategy}"
+    return why_over(job.schedule)
 
 
 def _advance(connection: Connection, plans: Sequence[Plan]) -> set[int]:
@@ -139,7 +163,11 @@ def _advance(connection: Connection, plans: Sequence[Plan]) -> set[int]:
     moved = jobs.advance(connection, moves)
     for plan in plans:
         if plan.next_ms is None and jobs.stop_job(
-            connection, plan.job.id, plan.job.next_trigger_time, plan.stop_reason
+            connection,
+            plan.job.id,
+            plan.job.next_trigger_time,
+            plan.stop_reason,
+            plan.fires[-1][0] if plan.fires else None,
         ):
             moved.add(plan.job.id)
     return moved

@@ -12,10 +12,12 @@ from typing import TypeVar
 
 from ..errors import ScheduleError
 from ..vocabulary import DstFold, DstGap, ScheduleType
-from . import cron, interval, zone
+from . import cron, interval, once, zone
 
-__all__ = ["Schedule", "check", "following", "next_fire", "upcoming"]
+__all__ = ["AWAITING_END_MS", "Schedule", "check", "following", "next_fire", "upcoming", "why_over"]
 
+AWAITING_END_MS = 253_402_214_400_000
+"""The last day of the year 9999: the next time of a fixed delay while its run is under way."""
 _Rule = TypeVar("_Rule", DstGap, DstFold)
 
 
@@ -26,7 +28,7 @@ class Schedule:
     type: str
     """One of `ScheduleType`."""
     conf: str = ""
-    """The expression, or the seconds."""
+    """The expression, the seconds, or the moment."""
     time_zone: str = "UTC"
     """Where its wall clock hangs."""
     gap: str = DstGap.RUN_AFTER
@@ -48,7 +50,10 @@ def next_fire(schedule: Schedule, after_ms: int) -> int | None:
 
 
 def following(schedule: Schedule, planned_ms: int, after_ms: int) -> int | None:
-    """As `next_fire`, of a schedule that named `planned_ms`: a fixed rate counts on from there."""
+    """As `next_fire`, of a schedule that named `planned_ms`: a fixed rate counts on from there.
+
+    A fixed delay counts from `after_ms`, the end of its run.
+    """
     if schedule.start_at:
         after_ms = max(after_ms, schedule.start_at - 1)
     found = _named(schedule, planned_ms, after_ms)
@@ -58,6 +63,8 @@ def following(schedule: Schedule, planned_ms: int, after_ms: int) -> int | None:
 def upcoming(schedule: Schedule, after_ms: int, count: int) -> list[int]:
     """The next fire times, at most `count`. Raises `ScheduleError` if the schedule cannot be read."""
     times: list[int] = []
+    if schedule.type == ScheduleType.FIX_DELAY:
+        count = min(count, 1)  # what comes then depends on how long the run takes
     at = next_fire(schedule, after_ms)
     while at is not None and len(times) < count:
         times.append(at)
@@ -68,13 +75,28 @@ def upcoming(schedule: Schedule, after_ms: int, count: int) -> list[int]:
 def check(schedule: Schedule) -> None:
     """Raise `ScheduleError`, naming the value and the mend, unless this schedule can be followed."""
     zone.find(schedule.time_zone)
-    if _named(schedule, 0, 0) is None and schedule.type == ScheduleType.CRON:
-        raise ScheduleError(
-            f"cron {schedule.conf!r} never fires: no year has such a day, as 30 February; "
-            "change its day or its month"
-        )
+    if _named(schedule, 0, 0) is None:
+        if schedule.type == ScheduleType.CRON:
+            raise ScheduleError(
+                f"cron {schedule.conf!r} never fires: no year has such a day, as 30 February; "
+                "change its day or its month"
+            )
+        if schedule.type == ScheduleType.ONCE:
+            raise ScheduleError(
+                f"the moment {schedule.conf!r} never comes: the clock in {schedule.time_zone} jumps over it; "
+                "choose another, or RUN_AFTER"
+            )
     if 0 < schedule.end_at <= schedule.start_at:
         raise ScheduleError("the schedule ends before it starts: choose a later end, or an earlier start")
+
+
+def why_over(schedule: Schedule) -> str:
+    """Why a schedule that was followed names no further time, for people."""
+    if schedule.type == ScheduleType.ONCE:
+        return f"its one moment has come: {schedule.conf}"
+    if schedule.end_at:
+        return "the schedule is over: its end has come"
+    return "the schedule names no further time"
 
 
 def _named(schedule: Schedule, planned_ms: int, after_ms: int) -> int | None:
@@ -87,6 +109,14 @@ def _named(schedule: Schedule, planned_ms: int, after_ms: int) -> int | None:
             step_ms = interval.period_ms(schedule.conf)
             return interval.next_fire(schedule.conf, schedule.start_at - step_ms, after_ms)
         return interval.next_fire(schedule.conf, planned_ms, after_ms)
+    if kind == ScheduleType.FIX_DELAY:
+        delay_ms = interval.period_ms(schedule.conf, "fixed delay")
+        return schedule.start_at if after_ms < schedule.start_at else after_ms + delay_ms
+    if kind == ScheduleType.ONCE:
+        moment_ms = once.moment_ms(
+            schedule.conf, zone.find(schedule.time_zone), _known("gap", schedule.gap, DstGap)
+        )
+        return moment_ms if moment_ms is not None and moment_ms > after_ms else None
     if kind == ScheduleType.NONE:
         return None
     raise ScheduleError(f"schedule type {kind!r} is not known: use one of {', '.join(ScheduleType)}")

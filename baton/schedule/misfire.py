@@ -13,7 +13,7 @@ from itertools import islice
 
 from ..errors import ScheduleError
 from ..vocabulary import MisfireStrategy, ScheduleType, TriggerType
-from . import Schedule, following, next_fire
+from . import AWAITING_END_MS, Schedule, following, next_fire
 from .interval import period_ms
 
 COUNT_LIMIT = 50
@@ -42,6 +42,8 @@ def due_fires(
     known = _known(strategy)
     if planned_ms <= 0 or schedule.type == ScheduleType.NONE:
         return Decision((), next_fire(schedule, now_ms))  # nothing was planned, so nothing is late
+    if schedule.type == ScheduleType.FIX_DELAY:
+        return _fixed_delay(schedule, planned_ms, known, now_ms, threshold_ms)
     missed = _missed(schedule, planned_ms, now_ms - threshold_ms)
     on_time = following(schedule, planned_ms, now_ms - threshold_ms - 1) if missed else planned_ms
     fires: list[tuple[int, TriggerType]] = []
@@ -51,6 +53,19 @@ def due_fires(
         fires.append((on_time, TriggerType.CRON))
         on_time = following(schedule, on_time, on_time)
     return Decision(tuple(fires), on_time, missed)
+
+
+def _fixed_delay(
+    schedule: Schedule, planned_ms: int, strategy: MisfireStrategy, now_ms: int, threshold_ms: int
+) -> Decision:
+    """One time at most; what follows is known when its run has ended."""
+    if planned_ms > now_ms:
+        return Decision((), planned_ms)
+    missed = int(planned_ms < now_ms - threshold_ms)
+    if missed and strategy is MisfireStrategy.DO_NOTHING:
+        return Decision((), next_fire(schedule, now_ms), missed)
+    kind = TriggerType.MISFIRE if missed else TriggerType.CRON
+    return Decision(((planned_ms, kind),), AWAITING_END_MS, missed)
 
 
 def _known(strategy: str) -> MisfireStrategy:

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, bindparam, case, func, insert, or_, select, text, update
 from sqlalchemy import delete as delete_from
 
-from ..schedule import Schedule, next_fire
+from ..schedule import AWAITING_END_MS, Schedule, next_fire
 from ..vocabulary import (
     BlockStrategy,
     DstFold,
@@ -35,7 +35,7 @@ from .models import FOLLOWED, ExecutorGroup, Job, JobLog
 _JOB = Job.__table__
 
 
-class _Scheduled:
+class Scheduled:
     """Whatever has the columns of a schedule."""
 
     __slots__ = ()
@@ -62,7 +62,7 @@ class _Scheduled:
 
 
 @dataclass(frozen=True, slots=True)
-class DueJob(_Scheduled):
+class DueJob(Scheduled):
     """A job whose fire time has come: all that planning needs."""
 
     id: int
@@ -101,7 +101,7 @@ class Advance:
 
 
 @dataclass(frozen=True, slots=True)
-class JobDraft(_Scheduled):
+class JobDraft(Scheduled):
     """What a person decides about a job. Whether its schedule is followed is not part of it."""
 
     group_id: int
@@ -142,7 +142,7 @@ class JobDraft(_Scheduled):
 
 
 @dataclass(frozen=True, slots=True)
-class JobView(_Scheduled):
+class JobView(Scheduled):
     """Everything about one job."""
 
     id: int
@@ -197,6 +197,11 @@ class JobView(_Scheduled):
     def is_running(self) -> bool:
         """Whether its schedule is followed."""
         return self.trigger_status == TriggerStatus.RUNNING
+
+    @property
+    def awaits_end(self) -> bool:
+        """Whether its next time is told by the end of the run that is under way."""
+        return self.next_trigger_time == AWAITING_END_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,12 +261,22 @@ def advance(connection: Connection, moves: Sequence[Advance]) -> set[int]:
     return {move.job_id for move in moved}
 
 
-def stop_job(connection: Connection, job_id: int, expected_next_ms: int, reason: str) -> bool:
-    """Stop a job whose schedule ends or cannot be read; False if somebody changed it meanwhile."""
+def stop_job(
+    connection: Connection, job_id: int, expected_next_ms: int, reason: str, last_ms: int | None = None
+) -> bool:
+    """Stop a job whose schedule ends or cannot be read; False if somebody changed it meanwhile.
+
+    `last_ms` is the fire time that was planned now, if one was.
+    """
     statement = (
         update(Job)
         .where(Job.id == job_id, _IS_FOLLOWED, Job.next_trigger_time == expected_next_ms)
-        .values(trigger_status=TriggerStatus.STOPPED.value, next_trigger_time=0, stop_reason=reason)
+        .values(
+            trigger_status=TriggerStatus.STOPPED.value,
+            next_trigger_time=0,
+            last_trigger_time=Job.last_trigger_time if last_ms is None else last_ms,
+            stop_reason=reason,
+        )
     )
     return connection.execute(statement).rowcount == 1
 
@@ -296,7 +311,12 @@ def edit(connection: Connection, job_id: int, version: int, draft: JobDraft, now
     stops the job. Raises `ScheduleError` if the new schedule cannot be read.
     """
     next_ms, plain = next_fire(draft.schedule, now_ms), _plain(draft)
-    is_rescheduled = and_(_IS_FOLLOWED, or_(*(_JOB.c[name] != plain[name] for name in _SCHEDULE)))
+    is_changed = and_(_IS_FOLLOWED, or_(*(_JOB.c[name] != plain[name] for name in _SCHEDULE)))
+    # a delay counts from the end of its run, also a new one
+    keeps_waiting = and_(
+        Job.next_trigger_time == AWAITING_END_MS, Job.schedule_type == plain["schedule_type"]
+    )
+    is_rescheduled = and_(is_changed, ~keeps_waiting)
     is_over = TriggerStatus.STOPPED if next_ms is None else TriggerStatus.RUNNING
     statement = (
         update(Job)

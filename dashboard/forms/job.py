@@ -71,6 +71,8 @@ class FireTimes:
         fires = cls.of(job.schedule, now_ms)
         if not job.is_running or fires.errors:
             return fires
+        if job.awaits_end:
+            return replace(fires, times=())
         planned_ms = job.next_trigger_time
         later = upcoming(job.schedule, planned_ms, NEXT_FIRES - 1)
         return replace(fires, times=(planned_ms, *later))

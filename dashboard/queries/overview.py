@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, text
 
+from baton.schedule import AWAITING_END_MS
 from baton.store import failed_callbacks, groups
 from baton.store.models import FOLLOWED, UNFINISHED, UNSUCCESSFUL, ExecutorGroup, Job, JobLog
 from baton.vocabulary import Outcome, TriggerCode
@@ -155,7 +156,7 @@ def upcoming(connection: Connection) -> tuple[UpcomingRow, ...]:
     statement = (
         select(Job.id, Job.name, ExecutorGroup.app_name, Job.next_trigger_time)
         .join(ExecutorGroup, ExecutorGroup.id == Job.group_id)
-        .where(text(FOLLOWED))
+        .where(text(FOLLOWED), Job.next_trigger_time < AWAITING_END_MS)
         .order_by(Job.next_trigger_time, Job.id)
         .limit(LISTED)
     )

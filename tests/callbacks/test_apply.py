@@ -9,7 +9,9 @@ import pytest
 from baton import telemetry
 from baton.broker.results import BadItem, ResultEntry, ResultItem
 from baton.envelope import group_key
+from baton.schedule import AWAITING_END_MS
 from baton.store.engine import write
+from baton.store.models import Job
 from baton.vocabulary import Ending, Outcome
 from callbacks.apply import Applied, apply_batch, read_entries, storable
 
@@ -419,3 +421,14 @@ def test_a_pushed_rows_facts_survive_its_ending(world: World) -> None:
     apply(world, entry(settled(log_id)))
 
     assert json.loads(world.log(log_id)["trigger_msg"])["lane"] == str(job)
+
+
+def test_the_end_of_a_run_tells_a_fixed_delay_its_next_time(world: World) -> None:
+    job = world.job(world.group(), schedule_type="FIX_DELAY", next_trigger_time=AWAITING_END_MS)
+    log_id = world.row(job, trigger_code=200, executor_fail_retry_count=1)
+
+    apply(world, entry(settled(log_id, Outcome.FAILED)))
+    assert world.look(Job, job)["next_trigger_time"] == AWAITING_END_MS, "its retry is under way"
+
+    apply(world, entry(settled(world.logs(job)[-1]["id"])))
+    assert world.look(Job, job)["next_trigger_time"] == NOW_MS + 10_000

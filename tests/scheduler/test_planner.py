@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import Engine
 
 from baton import failpoints, telemetry
-from baton.store import jobs
+from baton.schedule import AWAITING_END_MS
+from baton.store import fixed_delay, jobs
 from baton.store.engine import make_engine, write
-from baton.store.models import Job
+from baton.store.models import Job, JobLog
 from scheduler import planner
 from scheduler.planner import Planner
 
@@ -247,6 +248,134 @@ def test_a_fire_time_that_has_a_row_already_gets_no_second_one(world: World) -> 
     assert plan(world).rows == 0
     assert len(world.logs(job)) == 1
     assert world.look(Job, job)["next_trigger_time"] == world.clock.wall_ms + 10_000
+
+
+def test_a_fixed_delay_fires_and_then_waits_for_the_end_of_its_run(world: World) -> None:
+    now = world.clock.wall_ms
+    job = world.job(world.group(), schedule_type="FIX_DELAY")
+
+    plan(world)
+
+    assert [row["trigger_key"] for row in world.logs(job)] == [f"cron:{now}"]
+    assert_fields(world.look(Job, job), next_trigger_time=AWAITING_END_MS, trigger_status=1)
+    world.clock.advance(3600)
+    assert plan(world).rows == 0
+
+
+def awaiting(world: World, **fields: Any) -> tuple[int, int]:
+    """A job with a fixed delay of 10 s whose run is under way, and the log id of that run."""
+    job = world.job(world.group(), schedule_type="FIX_DELAY", **fields)
+    plan(world)
+    return job, world.logs(job)[-1]["id"]
+
+
+def run_ended(world: World, job: int) -> int:
+    with write(world.engine) as connection:
+        return fixed_delay.run_ended(connection, [job], world.clock.now_ms())
+
+
+ENDED = {"outcome": "succeeded", "handle_code": 200, "handle_time": 1, "trigger_code": 200}
+
+
+def test_a_fixed_delay_counts_from_the_end_of_its_run(world: World) -> None:
+    job, log_id = awaiting(world)
+    world.clock.advance(42)
+    assert run_ended(world, job) == 0, "the row has not ended"
+
+    world.change(JobLog, log_id, **ENDED)
+    assert run_ended(world, job) == 1
+
+    assert world.look(Job, job)["next_trigger_time"] == world.clock.wall_ms + 10_000
+    assert run_ended(world, job) == 0, "it does not wait any more"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"trigger_type": "RETRY", "trigger_key": "retry:1"}, {"shard_index": 1}],
+    ids=["retry", "shard"],
+)
+def test_a_fixed_delay_waits_for_every_retry_and_shard(world: World, other: dict[str, Any]) -> None:
+    job, log_id = awaiting(world)
+    more = world.row(job, **({"trigger_key": f"cron:{world.clock.wall_ms}"} | other))
+    world.change(JobLog, log_id, **ENDED)
+    assert run_ended(world, job) == 0
+
+    world.change(JobLog, more, **ENDED)
+    assert run_ended(world, job) == 1
+
+
+def test_an_old_run_that_never_ended_does_not_hold_up_a_fixed_delay(world: World) -> None:
+    job = world.job(world.group(), schedule_type="FIX_DELAY")
+    world.row(job)
+    plan(world)
+    world.change(JobLog, world.logs(job)[-1]["id"], **ENDED)
+
+    assert run_ended(world, job) == 1
+
+
+def test_a_fixed_delay_whose_end_has_come_stops_with_its_run(world: World) -> None:
+    job, log_id = awaiting(world, end_at=world.clock.wall_ms + 15_000)
+    world.clock.advance(6)
+    world.change(JobLog, log_id, **ENDED)
+    run_ended(world, job)
+
+    after = world.look(Job, job)
+    assert (after["trigger_status"], after["next_trigger_time"]) == (0, 0)
+    assert "end has come" in after["stop_reason"]
+
+
+@pytest.mark.parametrize("vanished", [True, False], ids=["the row is deleted", "the row ended unseen"])
+def test_a_fixed_delay_whose_run_ended_unseen_is_found_by_the_planner(world: World, vanished: bool) -> None:
+    job, log_id = awaiting(world)
+    mine = a_planner(world)
+    mine.step()
+    assert world.look(Job, job)["next_trigger_time"] == AWAITING_END_MS
+    if vanished:
+        world.remove(JobLog, log_id)
+    else:
+        world.change(JobLog, log_id, outcome="refused", trigger_code=500)
+
+    world.clock.advance(planner.RESUME_INTERVAL_S)
+    mine.step()
+
+    assert world.look(Job, job)["next_trigger_time"] == world.clock.wall_ms + 10_000
+
+
+def test_an_edit_of_the_delay_counts_from_the_end_of_the_run_under_way(world: World) -> None:
+    job, log_id = awaiting(world)
+    group_id = world.look(Job, job)["group_id"]
+    draft = jobs.JobDraft(group_id, "A job", "demo", schedule_type="FIX_DELAY", schedule_conf="30")
+    with write(world.engine) as connection:
+        jobs.edit(connection, job, 1, draft, world.clock.now_ms())
+    assert world.look(Job, job)["next_trigger_time"] == AWAITING_END_MS
+
+    world.change(JobLog, log_id, **ENDED)
+    run_ended(world, job)
+
+    assert world.look(Job, job)["next_trigger_time"] == world.clock.wall_ms + 30_000
+
+
+def test_a_job_of_one_moment_fires_once_and_stops_saying_why(world: World) -> None:
+    moment = {"schedule_type": "ONCE", "schedule_conf": "2026-01-01T13:00", "time_zone": "Europe/Berlin"}
+    job = world.job(world.group(), **moment)
+
+    plan(world)
+
+    assert [row["fire_at"] for row in world.logs(job)] == [world.clock.wall_ms]
+    after = world.look(Job, job)
+    assert (after["trigger_status"], after["last_trigger_time"]) == (0, world.clock.wall_ms)
+    assert after["stop_reason"] == "its one moment has come: 2026-01-01T13:00"
+
+
+@pytest.mark.parametrize(("strategy", "rows"), [("DO_NOTHING", 0), ("FIRE_ONCE_NOW", 1)])
+def test_a_moment_met_too_late_is_a_misfire(world: World, strategy: str, rows: int) -> None:
+    moment = {"schedule_type": "ONCE", "schedule_conf": "2026-01-01T12:00", "misfire_strategy": strategy}
+    job = world.job(world.group(), **moment)
+    world.clock.advance(60)
+
+    assert plan(world).rows == rows
+    reason = world.look(Job, job)["stop_reason"]
+    assert ("missed by 60 s" in reason) == (rows == 0)
 
 
 def test_racing_planners_plan_each_fire_time_exactly_once(world: World) -> None:

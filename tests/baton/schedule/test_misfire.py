@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baton.errors import ScheduleError
-from baton.schedule import Schedule, following, next_fire
+from baton.schedule import AWAITING_END_MS, Schedule, following, next_fire
 from baton.schedule.cron import LATEST_MS
 from baton.schedule.misfire import COUNT_LIMIT, Decision, due_fires
 from baton.vocabulary import TriggerType
@@ -30,6 +30,7 @@ def decide(
 
 
 CRON, MISFIRE = TriggerType.CRON, TriggerType.MISFIRE
+DELAY = {"schedule_type": "FIX_DELAY", "conf": "1"}
 EVERY_MINUTE = {"schedule_type": "CRON", "conf": "* * * * *"}
 
 
@@ -53,6 +54,10 @@ EVERY_MINUTE = {"schedule_type": "CRON", "conf": "* * * * *"}
             tuple((T + 10**11 - 5_000 + n * 1000, CRON) for n in range(6)), T + 10**11 + 1_000, 10**8 - 5)),
         (EVERY_MINUTE, T, Decision(((T, CRON),), T + 60_000, 0)),
         (EVERY_MINUTE, T + 150_000, Decision((), T + 180_000, 3)),
+        # a fixed delay fires once, however often it might have
+        (DELAY, T + 4_000, Decision(((T, CRON),), AWAITING_END_MS, 0)),
+        (DELAY, T + 5_001, Decision((), T + 6_001, 1)),
+        ({**DELAY, "strategy": "FIRE_ONCE_NOW"}, T + 10**9, Decision(((T, MISFIRE),), AWAITING_END_MS, 1)),
         # what its end leaves of it
         ({"end_at": T + 9_999}, T, Decision(((T, CRON),), None, 0)),
         ({"end_at": T + 12_000}, T + 60_000, Decision((), None, 2)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -117,6 +118,50 @@ def test_start_and_end_bound_the_times(schedule, after_ms, expected):
 def test_an_end_before_the_start_is_refused():
     with pytest.raises(ScheduleError, match="ends before it starts"):
         check(Schedule("CRON", "* * * * *", start_at=T, end_at=T))
+
+
+@pytest.mark.parametrize(
+    ("conf", "zone", "gap", "expected"),
+    [
+        ("2026-12-24T18:00", "Europe/Berlin", "RUN_AFTER", "2026-12-24T17:00+00:00"),
+        ("2026-12-24 18:00:30", "UTC", "SKIP", "2026-12-24T18:00:30+00:00"),
+        # dropped: right after the gap, as any time of day
+        ("2026-03-08T02:30", "America/New_York", "RUN_AFTER", "2026-03-08T07:00+00:00"),
+        # shown twice: the first
+        ("2026-10-25T01:30", "Europe/London", "RUN_AFTER", "2026-10-25T00:30+00:00"),
+    ],
+)
+def test_a_moment_is_read_by_the_clock_of_the_jobs_zone(conf, zone, gap, expected):
+    at = round(datetime.fromisoformat(expected).timestamp() * 1000)
+    schedule = Schedule("ONCE", conf, zone, gap)
+    check(schedule)
+
+    assert next_fire(schedule, 0) == next_fire(schedule, at - 1) == at
+    assert next_fire(schedule, at) is None
+    assert upcoming(schedule, 0, 5) == [at]
+
+
+@pytest.mark.parametrize(
+    ("conf", "gap", "named"),
+    [
+        ("2026-12-24", "RUN_AFTER", "2026-12-24T18:00"),
+        ("2026-12-24T18:00+01:00", "RUN_AFTER", "job's time zone"),
+        ("2026-02-30T18:00", "RUN_AFTER", "day is out of range"),
+        ("1969-02-03T18:00", "RUN_AFTER", "from 1970"),
+        ("soon", "RUN_AFTER", "'soon' is not a date"),
+        ("2026-03-08T02:30", "SKIP", "jumps over it"),
+    ],
+)
+def test_a_moment_that_cannot_be_read_is_refused_with_the_mend(conf, gap, named):
+    with pytest.raises(ScheduleError, match=re.escape(named)):
+        check(Schedule("ONCE", conf, "America/New_York", gap))
+
+
+def test_of_a_fixed_delay_only_the_first_time_is_known():
+    assert upcoming(Schedule("FIX_DELAY", "7"), T, 5) == [T + 7_000]
+    assert upcoming(Schedule("FIX_DELAY", "7", start_at=T + 1), T, 5) == [T + 1]
+    with pytest.raises(ScheduleError, match="fixed delay '0' is not a number of seconds"):
+        check(Schedule("FIX_DELAY", "0"))
 
 
 EXPRESSIONS = st.sampled_from(
