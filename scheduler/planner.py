@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from zlib import crc32
 
 from sqlalchemy import Connection, Engine
 
@@ -19,12 +20,15 @@ from baton.clock import SYSTEM_CLOCK, Clock
 from baton.errors import ScheduleError
 from baton.failpoints import failpoint
 from baton.schedule import misfire, why_over
+from baton.schedule.misfire import MisfireRule
 from baton.store import fixed_delay, jobs, triggers
 from baton.store.engine import read, write
-from baton.vocabulary import ScheduleType, TriggerType
+from baton.vocabulary import MisfireStrategy, ScheduleType, TriggerType
 
 BATCH_JOBS = 500
 """Jobs per transaction: other writers get their turn between two batches."""
+CATCHUP_ROWS = 200
+"""Missed times made up for in one pass, so that jobs on time need not wait for thousands of them."""
 SAFETY_POLL_S = 1.0
 """A nudge may get lost with the process or the Redis that carried it; an edit is seen this late at most."""
 CONTENTION_WAIT_S = 0.02
@@ -53,7 +57,17 @@ class Planned:
     rows: int = 0
     stopped: tuple[int, ...] = ()
     next_due_ms: int | None = None
-    batch_was_full: bool = False
+    has_more: bool = False
+    """Jobs are left that were due: plan again at once."""
+
+    def __add__(self, later: Planned) -> Planned:
+        return Planned(
+            self.jobs + later.jobs,
+            self.rows + later.rows,
+            self.stopped + later.stopped,
+            later.next_due_ms,
+            self.has_more or later.has_more,
+        )
 
 
 class Planner:
@@ -80,23 +94,34 @@ class Planner:
         planned = self.plan_due(self._clock.now_ms())
         if planned.rows:
             self._on_planned()
-        if planned.batch_was_full:
+        if planned.has_more:
             return 0.0
         return _wait_s(planned.next_due_ms, self._clock.now_ms())
 
     def plan_due(self, now_ms: int) -> Planned:
-        """One pass over the jobs due at `now_ms`."""
+        """One pass over the jobs due at `now_ms`: those on time, then a page of those that are late."""
         with read(self._engine) as connection:
             next_due_ms = jobs.next_due_ms(connection)
         if next_due_ms is None or next_due_ms > now_ms:
             return Planned(next_due_ms=next_due_ms)
+        oldest_on_time_ms = now_ms - self._misfire_threshold_ms
+        planned = self._plan_page(now_ms, oldest_on_time_ms, now_ms)
+        if next_due_ms < oldest_on_time_ms:
+            # after the others and a page at a time: what made up for an outage would hold them up
+            planned += self._plan_page(now_ms, 0, oldest_on_time_ms - 1)
+        return planned
+
+    def _plan_page(self, now_ms: int, from_ms: int, until_ms: int) -> Planned:
+        """One transaction over jobs whose next time lies within these bounds."""
         with write(self._engine) as connection:
-            planned, plans = self._plan(connection, now_ms)
+            due = jobs.due(connection, until_ms, BATCH_JOBS, from_ms)
+            plans = _decide_all(due, now_ms, self._misfire_threshold_ms)
+            planned, plans = _write(connection, plans, now_ms)
             failpoint("plan.before_commit")
         # committed: the rows are pending, and any pusher finds them
         failpoint("plan.committed")
         _tell(planned, plans)
-        return planned
+        return replace(planned, has_more=len(due) == BATCH_JOBS or planned.jobs < len(due))
 
     def _resume_when_due(self) -> None:
         """The safety net of fixed delays: a page of those that wait for the end of a run."""
@@ -114,28 +139,47 @@ class Planner:
         if resumed:
             telemetry.event("plan.resumed", jobs=resumed)
 
-    def _plan(self, connection: Connection, now_ms: int) -> tuple[Planned, list[Plan]]:
-        due = jobs.due(connection, now_ms, BATCH_JOBS)
-        plans = [decide(job, now_ms, self._misfire_threshold_ms) for job in due]
-        moved = _advance(connection, plans)
-        rows = [row for plan in plans if plan.job.id in moved for row in _rows(plan)]
-        return (
-            Planned(
-                jobs=len(due),
-                rows=triggers.plan(connection, rows, now_ms),
-                stopped=tuple(plan.job.id for plan in plans if plan.stop_reason and plan.job.id in moved),
-                next_due_ms=jobs.next_due_ms(connection),
-                batch_was_full=len(due) == BATCH_JOBS,
-            ),
-            [plan for plan in plans if plan.job.id in moved],
-        )
+
+def _decide_all(due: Sequence[jobs.DueJob], now_ms: int, misfire_threshold_ms: int) -> list[Plan]:
+    """What becomes of due jobs (pure), until `CATCHUP_ROWS` missed times are made up for."""
+    plans: list[Plan] = []
+    most_made_up = CATCHUP_ROWS
+    for job in due:
+        if most_made_up == 0:
+            break
+        plan = decide(job, now_ms, misfire_threshold_ms, most_made_up)
+        plans.append(plan)
+        if plan.missed and job.misfire_strategy == MisfireStrategy.FIRE_ALL:
+            most_made_up -= sum(kind is TriggerType.MISFIRE for _, kind in plan.fires)
+    return plans
 
 
-def decide(job: jobs.DueJob, now_ms: int, misfire_threshold_ms: int) -> Plan:
+def _write(connection: Connection, plans: Sequence[Plan], now_ms: int) -> tuple[Planned, list[Plan]]:
+    """Move the jobs and insert the rows; answers the plans of jobs that were still as they were read."""
+    moved = _advance(connection, plans)
+    carried_out = [plan for plan in plans if plan.job.id in moved]
+    rows = [row for plan in carried_out for row in _rows(plan, now_ms)]
+    planned = Planned(
+        jobs=len(plans),
+        rows=triggers.plan(connection, rows, now_ms),
+        stopped=tuple(plan.job.id for plan in carried_out if plan.stop_reason),
+        next_due_ms=jobs.next_due_ms(connection),
+    )
+    return planned, carried_out
+
+
+def decide(
+    job: jobs.DueJob, now_ms: int, misfire_threshold_ms: int, most_made_up: int = CATCHUP_ROWS
+) -> Plan:
     """What becomes of one due job (pure). A schedule that cannot be followed stops only its job."""
     try:
         decision = misfire.due_fires(
-            job.schedule, job.next_trigger_time, job.misfire_strategy, now_ms, misfire_threshold_ms
+            job.schedule,
+            job.next_trigger_time,
+            MisfireRule(job.misfire_strategy, job.max_catchup, job.catchup_window_s),
+            now_ms,
+            threshold_ms=misfire_threshold_ms,
+            most_made_up=most_made_up,
         )
     except ScheduleError as problem:
         return Plan(job, stop_reason=str(problem))
@@ -178,16 +222,17 @@ def _last_ms(plan: Plan) -> int:
     return plan.fires[-1][0] if plan.fires else plan.job.next_trigger_time
 
 
-def _rows(plan: Plan) -> list[triggers.NewTrigger]:
-    return [_row(plan.job, fire_at_ms, kind) for fire_at_ms, kind in plan.fires]
+def _rows(plan: Plan, now_ms: int) -> list[triggers.NewTrigger]:
+    return [_row(plan.job, fire_at_ms, kind, now_ms) for fire_at_ms, kind in plan.fires]
 
 
-def _row(job: jobs.DueJob, fire_at_ms: int, kind: TriggerType) -> triggers.NewTrigger:
-    key_of = triggers.key_misfire if kind is TriggerType.MISFIRE else triggers.key_cron
+def _row(job: jobs.DueJob, fire_at_ms: int, kind: TriggerType, now_ms: int) -> triggers.NewTrigger:
+    stands_for_many = kind is TriggerType.MISFIRE and job.misfire_strategy == MisfireStrategy.FIRE_ONCE_NOW
+    not_before_ms = fire_at_ms + jitter_ms(job.id, fire_at_ms, job.jitter_s) if job.jitter_s else 0
     return triggers.NewTrigger(
         job_id=job.id,
         group_id=job.group_id,
-        trigger_key=key_of(fire_at_ms),
+        trigger_key=(triggers.key_misfire if stands_for_many else triggers.key_cron)(fire_at_ms),
         trigger_type=kind,
         fire_at_ms=fire_at_ms,
         executor_handler=job.executor_handler,
@@ -196,7 +241,21 @@ def _row(job: jobs.DueJob, fire_at_ms: int, kind: TriggerType) -> triggers.NewTr
         executor_timeout=job.executor_timeout,
         block_strategy=job.block_strategy,
         on_lost=job.on_lost,
+        not_before_ms=not_before_ms,
+        expires_at_ms=_expires_ms(job, kind, max(fire_at_ms, not_before_ms), now_ms),
     )
+
+
+def jitter_ms(job_id: int, fire_at_ms: int, jitter_s: int) -> int:
+    """How long after its fire time a run is pushed: the same whoever asks, less than `jitter_s` (pure)."""
+    return crc32(f"{job_id}:{fire_at_ms}".encode()) % (jitter_s * 1000)
+
+
+def _expires_ms(job: jobs.DueJob, kind: TriggerType, from_ms: int, now_ms: int) -> int:
+    if not job.start_deadline_s:
+        return 0
+    # what makes up for a missed time would be too late from the beginning
+    return (now_ms if kind is TriggerType.MISFIRE else from_ms) + job.start_deadline_s * 1000
 
 
 def _wait_s(next_due_ms: int | None, now_ms: int) -> float:

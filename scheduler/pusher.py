@@ -42,6 +42,7 @@ SAFETY_POLL_S = 1.0
 
 _UNMARKED = {PushVerdict.DISCARDED, PushVerdict.GONE}
 """The script reports what it discards; a row whose executor left stays pending and is routed again."""
+_BEGINNING = (0, 0)
 
 
 @dataclass(slots=True)
@@ -80,18 +81,26 @@ class Pusher:
         self._host = host
         self._on_closed = on_closed
         self._clock = clock
-        self._after_id = 0
+        self._after = _BEGINNING
+        self._next_ms: int | None = None
 
     def step(self) -> float:
-        """Push one page of pending rows; 0 while there are more."""
+        """Push one page of pending rows; 0 while there are more, else until the next may be pushed."""
         pushed = self.push_pending()
-        return 0.0 if self._after_id or pushed.spread else SAFETY_POLL_S
+        if self._after != _BEGINNING or pushed.spread:
+            return 0.0
+        if self._next_ms is None:
+            return SAFETY_POLL_S
+        return min(max(self._next_ms - self._clock.now_ms(), 1) / 1000, SAFETY_POLL_S)
 
     def push_pending(self) -> Pushed:
         """Push the next page. Rows that stay pending do not hold up the pages behind them."""
+        now_ms = self._clock.now_ms()
         with read(self._engine) as connection:
-            rows = runs.pending(connection, PAGE_ROWS, self._after_id)
-        self._after_id = rows[-1].log_id if len(rows) == PAGE_ROWS else 0
+            rows = runs.pending(connection, PAGE_ROWS, now_ms, self._after)
+            self._next_ms = runs.next_pending_ms(connection, now_ms)
+        is_full = len(rows) == PAGE_ROWS
+        self._after = (rows[-1].not_before, rows[-1].log_id) if is_full else _BEGINNING
         return self.push(rows)
 
     def push(self, rows: Sequence[runs.PendingRow], *, already_judged: bool = False) -> Pushed:

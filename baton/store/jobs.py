@@ -221,7 +221,7 @@ _IS_FOLLOWED = text(FOLLOWED)
 
 _DUE = (
     select(*(_JOB.c[field.name] for field in fields(DueJob)))
-    .where(_IS_FOLLOWED, Job.next_trigger_time <= bindparam("now_ms"))
+    .where(_IS_FOLLOWED, Job.next_trigger_time.between(bindparam("from_ms"), bindparam("now_ms")))
     .order_by(Job.next_trigger_time)
     .limit(bindparam("limit"))
     .with_for_update(skip_locked=True)
@@ -241,9 +241,12 @@ _ADVANCE = update_many(
 _NEXT_DUE = select(func.min(Job.next_trigger_time)).where(_IS_FOLLOWED)
 
 
-def due(connection: Connection, now_ms: int, limit: int) -> list[DueJob]:
-    """Jobs whose next time has come, the most overdue first; on PostgreSQL locked, and none twice."""
-    found = connection.execute(_DUE, {"now_ms": now_ms, "limit": limit})
+def due(connection: Connection, now_ms: int, limit: int, from_ms: int = 0) -> list[DueJob]:
+    """Jobs whose next time has come, not before `from_ms`; the most overdue first.
+
+    On PostgreSQL they are locked; those that another planner has locked are left out.
+    """
+    found = connection.execute(_DUE, {"now_ms": now_ms, "limit": limit, "from_ms": from_ms})
     return [DueJob(*row) for row in found]
 
 

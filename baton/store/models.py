@@ -187,9 +187,10 @@ class JobLog(Base):
         CheckConstraint(
             "(outcome is null) = (handle_code = 0 and trigger_code <> 500)", name="outcome_at_end"
         ),
-        # the pusher: what waits to be pushed?
+        # the pusher: what may be pushed now, and when may the next?
         Index(
             "ix_job_log_pending",
+            "not_before",
             "id",
             sqlite_where=text(PENDING),
             postgresql_where=text(PENDING),

@@ -31,6 +31,7 @@ from sqlalchemy import (
     null,
     select,
     text,
+    tuple_,
     update,
 )
 from sqlalchemy.orm import aliased
@@ -67,6 +68,7 @@ class PendingRow:
     parent_log_id: int | None
     shard_index: int
     shard_total: int
+    not_before: int
     expires_at: int
     is_pinned: bool
     executor_address: str
@@ -233,19 +235,33 @@ def _to_push() -> Select[Any]:
         .select_from(JobLog)
         .outerjoin(Job, Job.id == JobLog.job_id)
         .outerjoin(ExecutorGroup, ExecutorGroup.id == JobLog.group_id)
-        .where(JobLog.id > bindparam("after_id"))
-        .order_by(JobLog.id)
         .limit(bindparam("limit"))
     )
 
 
-_PENDING = _to_push().where(text(PENDING))
-_UNFINISHED = _to_push().where(
-    text(UNFINISHED),
-    JobLog.trigger_code == TriggerCode.QUEUED.value,
-    JobLog.group_id
-    == select(ExecutorGroup.id).where(ExecutorGroup.app_name == bindparam("app_name")).scalar_subquery(),
-    JobLog.trigger_time <= bindparam("older_than_ms"),
+_PENDING = (
+    _to_push()
+    .where(
+        text(PENDING),
+        JobLog.not_before <= bindparam("now_ms"),
+        tuple_(JobLog.not_before, JobLog.id) > tuple_(bindparam("after_ms"), bindparam("after_id")),
+    )
+    .order_by(JobLog.not_before, JobLog.id)
+)
+_NEXT_PENDING = select(func.min(JobLog.not_before)).where(
+    text(PENDING), JobLog.not_before > bindparam("now_ms")
+)
+_UNFINISHED = (
+    _to_push()
+    .where(
+        JobLog.id > bindparam("after_id"),
+        text(UNFINISHED),
+        JobLog.trigger_code == TriggerCode.QUEUED.value,
+        JobLog.group_id
+        == select(ExecutorGroup.id).where(ExecutorGroup.app_name == bindparam("app_name")).scalar_subquery(),
+        JobLog.trigger_time <= bindparam("older_than_ms"),
+    )
+    .order_by(JobLog.id)
 )
 _LOCK = select(JobLog.id).where(among(JobLog.id)).order_by(JobLog.id).with_for_update()
 # A run may be over before its push is marked: it keeps the facts of the push all the same.
@@ -263,10 +279,20 @@ _MARK_REFUSED = update_many(
 )
 
 
-def pending(connection: Connection, limit: int, after_id: int = 0) -> list[PendingRow]:
-    """Rows to be pushed, in the order of their ids."""
-    found = connection.execute(_PENDING, {"after_id": after_id, "limit": limit})
-    return [PendingRow(*row) for row in found]
+def pending(
+    connection: Connection, limit: int, now_ms: int, after: tuple[int, int] = (0, 0)
+) -> list[PendingRow]:
+    """Rows that may be pushed at `now_ms`; those that wait for nothing come first, by their ids.
+
+    `after` is the place where the last page ended: `not_before` and log id of its last row.
+    """
+    wanted = {"now_ms": now_ms, "after_ms": after[0], "after_id": after[1], "limit": limit}
+    return [PendingRow(*row) for row in connection.execute(_PENDING, wanted)]
+
+
+def next_pending_ms(connection: Connection, now_ms: int) -> int | None:
+    """When the next of the rows that wait for their time may be pushed; None if none waits."""
+    return connection.execute(_NEXT_PENDING, {"now_ms": now_ms}).scalar_one()
 
 
 _SPREAD = (

@@ -378,6 +378,91 @@ def test_a_moment_met_too_late_is_a_misfire(world: World, strategy: str, rows: i
     assert ("missed by 60 s" in reason) == (rows == 0)
 
 
+def test_every_missed_time_gets_its_row_where_the_job_says_so(world: World) -> None:
+    now = world.clock.wall_ms
+    job = world.job(world.group(), next_trigger_time=now - 67_000, misfire_strategy="FIRE_ALL")
+
+    plan(world)
+
+    rows = [(row["trigger_type"], row["trigger_key"]) for row in world.logs(job)]
+    assert rows == [("MISFIRE", f"cron:{now - 67_000 + n * 10_000}") for n in range(7)]
+    assert world.look(Job, job)["next_trigger_time"] == now + 3_000
+
+
+@pytest.mark.parametrize(
+    ("limits", "made_up_s"),
+    [({"max_catchup": 2}, [17, 7]), ({"catchup_window_s": 30}, [27, 17, 7]), ({"max_catchup": 0}, [])],
+)
+def test_making_up_is_bounded_to_the_newest(
+    world: World, limits: dict[str, int], made_up_s: list[int]
+) -> None:
+    now = world.clock.wall_ms
+    job = world.job(world.group(), next_trigger_time=now - 67_000, misfire_strategy="FIRE_ALL", **limits)
+
+    plan(world)
+
+    assert [(now - row["fire_at"]) // 1000 for row in world.logs(job)] == made_up_s
+
+
+def test_what_makes_up_for_much_holds_up_nobody_and_loses_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planner, "CATCHUP_ROWS", 3)
+    now = world.clock.wall_ms
+    group = world.group()
+    late = [
+        world.job(group, next_trigger_time=now - 70_000, misfire_strategy="FIRE_ALL", max_catchup=1000)
+        for _ in range(2)
+    ]
+    on_time = world.job(group)
+    mine = a_planner(world)
+
+    assert mine.plan_due(now).rows == 1 + 3
+    assert len(world.logs(on_time)) == 1
+    failpoints.arm("plan.before_commit=raise")
+    with pytest.raises(RuntimeError):
+        mine.plan_due(now)
+    while mine.plan_due(now).jobs:
+        pass
+
+    expected = [now - 70_000 + n * 10_000 for n in range(8)]
+    for job in late:
+        assert [row["fire_at"] for row in world.logs(job)] == expected
+        assert [row["trigger_type"] for row in world.logs(job)] == ["MISFIRE"] * 7 + ["CRON"]
+
+
+def test_jitter_keeps_the_fire_time_and_is_the_same_for_everybody(world: World) -> None:
+    now = world.clock.wall_ms
+    group = world.group()
+    jobs_ = [world.job(group, jitter_s=60) for _ in range(20)]
+
+    plan(world)
+
+    rows = [world.logs(job)[0] for job in jobs_]
+    assert {row["fire_at"] for row in rows} == {now}
+    waits = [row["not_before"] - now for row in rows]
+    assert waits == [planner.jitter_ms(job, now, 60) for job in jobs_]
+    assert all(0 <= wait < 60_000 for wait in waits)
+    assert len(set(waits)) > 10
+
+
+def test_a_deadline_counts_from_the_fire_time_and_for_what_is_made_up_from_now(world: World) -> None:
+    now = world.clock.wall_ms
+    group = world.group()
+    on_time = world.job(group, start_deadline_s=30, next_trigger_time=now - 1_000)
+    jittered = world.job(group, start_deadline_s=30, jitter_s=600)
+    missed = world.job(
+        group, start_deadline_s=30, next_trigger_time=now - 69_000, misfire_strategy="FIRE_ONCE_NOW"
+    )
+
+    plan(world)
+
+    assert world.logs(on_time)[0]["expires_at"] == now + 29_000
+    [row] = world.logs(jittered)
+    assert row["expires_at"] == row["not_before"] + 30_000
+    assert world.logs(missed)[0]["expires_at"] == now + 30_000
+
+
 def test_racing_planners_plan_each_fire_time_exactly_once(world: World) -> None:
     group = world.group()
     jobs = [world.job(group, schedule_conf="1") for _ in range(30)]

@@ -252,6 +252,35 @@ def test_what_redis_took_before_it_failed_is_recorded(world: World, monkeypatch:
     assert world.log(refused)["trigger_code"] == 0
 
 
+def test_a_row_waits_for_its_time_and_the_pusher_for_the_row(world: World) -> None:
+    job = world.job(world.group())
+    later = world.row(job, not_before=world.clock.wall_ms + 300)
+    much_later = world.row(job, not_before=world.clock.wall_ms + 3_600_000)
+    at_once = world.row(job)
+    mine = world.pusher()
+
+    assert mine.step() == pytest.approx(0.3)
+    assert world.waiting(job) == [at_once]
+
+    world.clock.advance(0.3)
+    assert mine.step() == pusher.SAFETY_POLL_S
+    assert world.waiting(job) == [at_once, later]
+    assert world.log(much_later)["trigger_code"] == 0
+
+
+def test_pages_go_on_where_the_last_one_ended(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pusher, "PAGE_ROWS", 2)
+    job = world.job(world.group())
+    now = world.clock.wall_ms
+    delays = [5, 0, 3, 0, 5, 0, 4]
+    log_ids = [world.row(job, not_before=now - delay if delay else 0) for delay in delays]
+    mine = world.pusher()
+
+    assert [mine.step() for _ in range(4)] == [0.0, 0.0, 0.0, pusher.SAFETY_POLL_S]
+
+    assert world.waiting(job) == [log_ids[n] for n in (1, 3, 5, 0, 4, 6, 2)]
+
+
 def test_two_pushers_at_once_put_each_row_into_its_lane_once(world: World) -> None:
     job = world.job(world.group())
     log_ids = [world.row(job) for _ in range(5)]
@@ -266,4 +295,4 @@ def test_two_pushers_at_once_put_each_row_into_its_lane_once(world: World) -> No
 
 def _pending(world: World) -> list[object]:
     with pusher.read(world.engine) as connection:
-        return pusher.runs.pending(connection, 100, 0)
+        return pusher.runs.pending(connection, 100, world.clock.now_ms())

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from baton.errors import ScheduleError
 from baton.schedule import AWAITING_END_MS, Schedule, following, next_fire
 from baton.schedule.cron import LATEST_MS
-from baton.schedule.misfire import COUNT_LIMIT, Decision, due_fires
+from baton.schedule.misfire import COUNT_LIMIT, MOST_CATCHUP, Decision, MisfireRule, due_fires
 from baton.vocabulary import TriggerType
 
 T = 1_800_000_000_000  # a whole minute
@@ -24,9 +24,14 @@ def decide(
     *,
     now_ms: int = T,
     strategy: str = "DO_NOTHING",
+    limits: tuple[int, int] = (10, 86_400),
+    most_made_up: int = 1000,
     **schedule: Any,
 ) -> Decision:
-    return due_fires(Schedule(schedule_type, conf, **schedule), planned_ms, strategy, now_ms)
+    return due_fires(
+        Schedule(schedule_type, conf, **schedule), planned_ms, MisfireRule(strategy, *limits), now_ms,
+        most_made_up=most_made_up,
+    )  # fmt: skip
 
 
 CRON, MISFIRE = TriggerType.CRON, TriggerType.MISFIRE
@@ -108,6 +113,27 @@ def test_an_unknown_misfire_strategy_is_refused_with_the_choice():
         decide(strategy="GUESS")
 
 
+def test_a_cron_of_every_second_that_slept_for_a_year_makes_up_for_the_newest():
+    every_second = {"schedule_type": "CRON", "conf": "* * * * * ?"}
+    now = T + 366 * 86_400_000
+    decision = decide(**every_second, now_ms=now, strategy="FIRE_ALL", limits=(10**6, 10**6))
+
+    made_up = [at for at, kind in decision.fires if kind is MISFIRE]
+    assert made_up == [now - 6_000 - n * 1000 for n in reversed(range(MOST_CATCHUP))]
+
+
+def test_what_is_too_much_for_one_decision_is_gone_on_with_in_the_next():
+    now, at, fires = T + 76_000, T, []
+    while at <= now:
+        decision = decide(at, now_ms=now, strategy="FIRE_ALL", limits=(5, 60), most_made_up=2)
+        assert len(decision.fires) <= 3
+        fires += decision.fires
+        at = decision.next_ms
+
+    assert fires == [(T + n * 10_000, MISFIRE) for n in range(3, 8)]
+    assert at == T + 80_000
+
+
 SCHEDULES = st.sampled_from(
     [
         ("FIX_RATE", "1"), ("FIX_RATE", "7"), ("FIX_RATE", "3600"),
@@ -131,7 +157,7 @@ def test_each_fire_time_is_planned_once_or_missed_and_the_next_is_after_now(
     schedule = Schedule(*kind, zone)
     planned_ms = next_fire(schedule, before_ms)
     now_ms = planned_ms + late_ms
-    decision = due_fires(schedule, planned_ms, strategy, now_ms, threshold_ms)
+    decision = due_fires(schedule, planned_ms, MisfireRule(strategy), now_ms, threshold_ms=threshold_ms)
 
     assert decision.next_ms > now_ms
     on_time = [at for at, kind in decision.fires if kind is CRON]

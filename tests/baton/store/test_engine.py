@@ -14,7 +14,7 @@ from sqlalchemy import event, select
 from sqlalchemy.exc import DBAPIError
 
 from baton.errors import InputError
-from baton.store import jobs, runs
+from baton.store import fixed_delay, jobs, runs
 from baton.store.engine import make_engine, read, write
 from baton.store.models import ExecutorGroup, JobLog
 from tests import factories
@@ -120,8 +120,12 @@ def test_no_hot_statement_reads_the_whole_history(sqlite_engine):
 
     with write(sqlite_engine) as connection:
         jobs.due(connection, 10, 500)
+        jobs.due(connection, 10, 500, 5)
         jobs.next_due_ms(connection)
-        runs.pending(connection, 1000, 0)
+        runs.pending(connection, 1000, 1)
+        runs.next_pending_ms(connection, 1)
+        fixed_delay.run_ended(connection, [job_id], 1)
+        fixed_delay.resume_awaiting(connection, 1, after_id=0, limit=500)
         runs.mark_pushed(connection, [runs.Mark(log_id, "{}")], 5)
         runs.states(connection, [log_id])
         runs.finish(
