@@ -8,9 +8,9 @@ import platform
 import sys
 from pathlib import Path
 
-from . import latency, whole_path
+from . import latency, planning, whole_path
 
-FIGURES = {"latency": latency.measure, "whole-path": whole_path.measure}
+FIGURES = {"latency": latency.measure, "whole-path": whole_path.measure, "planning": planning.measure}
 RESULTS = Path(__file__).parent / "results.json"
 
 
