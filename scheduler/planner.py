@@ -26,7 +26,7 @@ from baton.store.engine import read, write
 from baton.vocabulary import MisfireStrategy, ScheduleType, TriggerType
 
 BATCH_JOBS = 2000
-"""Jobs per transaction: each costs a sync of the disk, and holds up other writers of SQLite for some 60 ms."""
+"""Jobs per transaction: each costs a sync of the disk, and holds other writers of SQLite up for 60 ms."""
 CATCHUP_ROWS = 200
 """Missed times made up for in one pass, so that jobs on time need not wait for thousands of them."""
 SAFETY_POLL_S = 1.0
