@@ -11,7 +11,6 @@ from sqlalchemy import Connection, Engine
 
 import config
 from baton.clock import SYSTEM_CLOCK
-from baton.schedule import next_fire
 from baton.store import groups, jobs, triggers
 from baton.store.engine import make_engine, write
 from baton.store.jobs import JobDraft
@@ -53,9 +52,7 @@ def _insert(engine: Engine, now_ms: int) -> bool:
         group_id = groups.ensure(connection, APP_NAME, "Demo", now_ms)
         for draft in _drafts(group_id, engine):
             job_id = jobs.create(connection, draft, now_ms)
-            next_ms = next_fire(draft.schedule, now_ms)
-            if next_ms is not None:
-                jobs.start(connection, job_id, next_ms, now_ms)
+            jobs.follow(connection, job_id, now_ms)
             if draft.name == SERIAL:
                 _trigger(connection, job_id, draft, now_ms)
     return True

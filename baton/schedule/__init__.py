@@ -6,18 +6,20 @@ planner, `misfire.due_fires`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TypeVar
 
 from ..errors import ScheduleError
 from ..vocabulary import DstFold, DstGap, ScheduleType
-from . import cron, interval, once, zone
+from . import calendar, cron, interval, once, zone
 
 __all__ = ["AWAITING_END_MS", "Schedule", "check", "following", "next_fire", "upcoming", "why_over"]
 
 AWAITING_END_MS = 253_402_214_400_000
 """The last day of the year 9999: the next time of a fixed delay while its run is under way."""
+_MOST_LEFT_OUT = 1000
+"""So many times in a row are looked at, in excluded stretch after stretch: then there is none."""
 _Rule = TypeVar("_Rule", DstGap, DstFold)
 
 
@@ -39,6 +41,8 @@ class Schedule:
     """It names no time before this; a fixed rate begins here. 0 is no bound."""
     end_at: int = 0
     """It names no time after this; 0 is no bound."""
+    calendar: str = ""
+    """The rules of an exclusion calendar: times on its days and in its windows are left out."""
 
 
 def next_fire(schedule: Schedule, after_ms: int) -> int | None:
@@ -57,6 +61,8 @@ def following(schedule: Schedule, planned_ms: int, after_ms: int) -> int | None:
     if schedule.start_at:
         after_ms = max(after_ms, schedule.start_at - 1)
     found = _named(schedule, planned_ms, after_ms)
+    if schedule.calendar:
+        found = _not_excluded(schedule, planned_ms, found)
     return None if found is None or 0 < schedule.end_at < found else found
 
 
@@ -86,8 +92,15 @@ def check(schedule: Schedule) -> None:
                 f"the moment {schedule.conf!r} never comes: the clock in {schedule.time_zone} jumps over it; "
                 "choose another, or RUN_AFTER"
             )
+    if schedule.calendar and _is_left_nothing(schedule):
+        raise ScheduleError("the calendar leaves out every time that the schedule names: change either")
     if 0 < schedule.end_at <= schedule.start_at:
         raise ScheduleError("the schedule ends before it starts: choose a later end, or an earlier start")
+
+
+def _is_left_nothing(schedule: Schedule) -> bool:
+    unbounded = replace(schedule, start_at=0, end_at=0)
+    return next_fire(unbounded, 0) is None and schedule.type != ScheduleType.NONE
 
 
 def why_over(schedule: Schedule) -> str:
@@ -120,6 +133,21 @@ def _named(schedule: Schedule, planned_ms: int, after_ms: int) -> int | None:
     if kind == ScheduleType.NONE:
         return None
     raise ScheduleError(f"schedule type {kind!r} is not known: use one of {', '.join(ScheduleType)}")
+
+
+def _not_excluded(schedule: Schedule, planned_ms: int, found: int | None) -> int | None:
+    """`found`, or the first time after it that the calendar leaves."""
+    exclusions, time_zone = calendar.read(schedule.calendar), zone.find(schedule.time_zone)
+    for _ in range(_MOST_LEFT_OUT):
+        if found is None:
+            return None
+        free_ms = exclusions.free_from(found, time_zone)
+        if free_ms is None or free_ms == found:
+            return free_ms
+        if schedule.type == ScheduleType.FIX_DELAY:
+            return free_ms
+        found = _named(schedule, planned_ms, free_ms - 1)
+    return None
 
 
 @lru_cache(maxsize=16_384)  # many jobs follow one expression, and all that are due ask at once

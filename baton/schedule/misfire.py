@@ -134,7 +134,7 @@ def _missed(schedule: Schedule, planned_ms: int, oldest_on_time_ms: int) -> int:
     late_ms = oldest_on_time_ms - planned_ms
     if late_ms <= 0:
         return 0
-    if schedule.type == ScheduleType.FIX_RATE and not schedule.end_at:
+    if schedule.type == ScheduleType.FIX_RATE and not schedule.end_at and not schedule.calendar:
         return -(-late_ms // period_ms(schedule.conf))
     return sum(1 for _ in islice(_fires_before(schedule, planned_ms, oldest_on_time_ms), COUNT_LIMIT))
 

@@ -8,7 +8,7 @@ deleted by a person, are found by the planner, which looks at all that wait (`re
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from sqlalchemy import (
     Connection,
@@ -26,14 +26,14 @@ from sqlalchemy.orm import aliased
 
 from ..schedule import AWAITING_END_MS, next_fire, why_over
 from .bulk import among, update_many
-from .jobs import Scheduled, stop_job
+from .jobs import StoredSchedule, stop_job, stored
 from .models import FOLLOWED, UNFINISHED, Job, JobLog
 
 _JOB = Job.__table__
 
 
 @dataclass(frozen=True, slots=True)
-class _AwaitingJob(Scheduled):
+class _AwaitingJob(StoredSchedule):
     """A job whose next time is told by the end of its run."""
 
     id: int
@@ -44,17 +44,16 @@ class _AwaitingJob(Scheduled):
     dst_fold: str
     start_at: int
     end_at: int
+    calendar_rules: str
 
 
 _IS_AWAITING = and_(text(FOLLOWED), Job.next_trigger_time == AWAITING_END_MS)
-_AWAITING = (
-    select(*(_JOB.c[field.name] for field in fields(_AwaitingJob))).where(_IS_AWAITING).order_by(Job.id)
-)
-_AWAITING_AMONG = _AWAITING.where(among(Job.id)).with_for_update()
+_AWAITING = stored(_AwaitingJob).where(_IS_AWAITING).order_by(Job.id)
+_AWAITING_AMONG = _AWAITING.where(among(Job.id)).with_for_update(of=Job)
 _AWAITING_PAGE = (
     _AWAITING.where(Job.id > bindparam("after_id"))
     .limit(bindparam("limit"))
-    .with_for_update(skip_locked=True)
+    .with_for_update(skip_locked=True, of=Job)
 )
 _first = aliased(JobLog)
 _LAST_FIRED = (

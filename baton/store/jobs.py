@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, bindparam, case, func, insert, or_, select, text, update
 from sqlalchemy import delete as delete_from
 
+from ..errors import ScheduleError
 from ..schedule import AWAITING_END_MS, Schedule, next_fire
 from ..vocabulary import (
     BlockStrategy,
@@ -30,7 +31,7 @@ from ..vocabulary import (
     TriggerStatus,
 )
 from .bulk import among, update_many
-from .models import FOLLOWED, ExecutorGroup, Job, JobLog
+from .models import FOLLOWED, Calendar, ExecutorGroup, Job, JobLog
 
 _JOB = Job.__table__
 
@@ -47,9 +48,8 @@ class Scheduled:
     start_at: int
     end_at: int
 
-    @property
-    def schedule(self) -> Schedule:
-        """When it fires."""
+    def schedule_under(self, calendar_rules: str) -> Schedule:
+        """When it fires, but for what these rules exclude."""
         return Schedule(
             self.schedule_type,
             self.schedule_conf,
@@ -58,11 +58,24 @@ class Scheduled:
             self.dst_fold,
             self.start_at,
             self.end_at,
+            calendar_rules,
         )
 
 
+class StoredSchedule(Scheduled):
+    """As read from the database: with the rules of its calendar."""
+
+    __slots__ = ()
+    calendar_rules: str
+
+    @property
+    def schedule(self) -> Schedule:
+        """When it fires."""
+        return self.schedule_under(self.calendar_rules)
+
+
 @dataclass(frozen=True, slots=True)
-class DueJob(Scheduled):
+class DueJob(StoredSchedule):
     """A job whose fire time has come: all that planning needs."""
 
     id: int
@@ -77,6 +90,7 @@ class DueJob(Scheduled):
     end_at: int
     jitter_s: int
     calendar_id: int | None
+    calendar_rules: str
     misfire_strategy: str
     max_catchup: int
     catchup_window_s: int
@@ -142,7 +156,7 @@ class JobDraft(Scheduled):
 
 
 @dataclass(frozen=True, slots=True)
-class JobView(Scheduled):
+class JobView(StoredSchedule):
     """Everything about one job."""
 
     id: int
@@ -160,6 +174,7 @@ class JobView(Scheduled):
     end_at: int
     jitter_s: int
     calendar_id: int | None
+    calendar_rules: str
     misfire_strategy: str
     max_catchup: int
     catchup_window_s: int
@@ -219,12 +234,30 @@ class JobFilter:
 
 _IS_FOLLOWED = text(FOLLOWED)
 
+_CALENDAR_RULES = case(
+    (Job.calendar_id.is_(None), ""),
+    # a rule that cannot be read: such a job is not followed, rather than followed without its calendar
+    else_=func.coalesce(Calendar.rules, "(the calendar was deleted)"),
+)
+
+
+def stored(kind: type[StoredSchedule]) -> Select[Any]:
+    """The columns of `kind`, a dataclass, in its order."""
+    special = {"app_name": ExecutorGroup.app_name, "calendar_rules": _CALENDAR_RULES}
+    names = [field.name for field in fields(kind)]
+    return (
+        select(*(special[name] if name in special else _JOB.c[name] for name in names))
+        .select_from(Job)
+        .outerjoin(Calendar, Calendar.id == Job.calendar_id)
+    )
+
+
 _DUE = (
-    select(*(_JOB.c[field.name] for field in fields(DueJob)))
+    stored(DueJob)
     .where(_IS_FOLLOWED, Job.next_trigger_time.between(bindparam("from_ms"), bindparam("now_ms")))
     .order_by(Job.next_trigger_time)
     .limit(bindparam("limit"))
-    .with_for_update(skip_locked=True)
+    .with_for_update(skip_locked=True, of=Job)
 )
 _STANDING = (
     select(Job.id, Job.next_trigger_time)
@@ -292,9 +325,7 @@ def next_due_ms(connection: Connection) -> int | None:
 # people
 
 
-_VIEW = select(
-    *(ExecutorGroup.app_name if field.name == "app_name" else _JOB.c[field.name] for field in fields(JobView))
-).join(ExecutorGroup, ExecutorGroup.id == Job.group_id)
+_VIEW = stored(JobView).join(ExecutorGroup, ExecutorGroup.id == Job.group_id)
 
 
 def create(connection: Connection, draft: JobDraft, now_ms: int) -> int:
@@ -304,7 +335,16 @@ def create(connection: Connection, draft: JobDraft, now_ms: int) -> int:
     return job_id
 
 
-_SCHEDULE = ("schedule_type", "schedule_conf", "time_zone", "dst_gap", "dst_fold", "start_at", "end_at")
+_SCHEDULE = (
+    "schedule_type",
+    "schedule_conf",
+    "time_zone",
+    "dst_gap",
+    "dst_fold",
+    "start_at",
+    "end_at",
+    "calendar_id",
+)
 
 
 def edit(connection: Connection, job_id: int, version: int, draft: JobDraft, now_ms: int) -> bool:
@@ -313,8 +353,9 @@ def edit(connection: Connection, job_id: int, version: int, draft: JobDraft, now
     A followed schedule that changes is followed anew from now on; one that names no further time
     stops the job. Raises `ScheduleError` if the new schedule cannot be read.
     """
-    next_ms, plain = next_fire(draft.schedule, now_ms), _plain(draft)
-    is_changed = and_(_IS_FOLLOWED, or_(*(_JOB.c[name] != plain[name] for name in _SCHEDULE)))
+    plain = _plain(draft)
+    next_ms = next_fire(schedule_of(connection, draft), now_ms)
+    is_changed = and_(_IS_FOLLOWED, or_(*(_JOB.c[name].is_distinct_from(plain[name]) for name in _SCHEDULE)))
     # a delay counts from the end of its run, also a new one
     keeps_waiting = and_(
         Job.next_trigger_time == AWAITING_END_MS, Job.schedule_type == plain["schedule_type"]
@@ -333,6 +374,24 @@ def edit(connection: Connection, job_id: int, version: int, draft: JobDraft, now
         )
     )
     return connection.execute(statement).rowcount == 1
+
+
+def schedule_of(connection: Connection, draft: JobDraft) -> Schedule:
+    """When a job of this draft would fire."""
+    rules = connection.execute(select(Calendar.rules).where(Calendar.id == draft.calendar_id)).scalar()
+    if rules is None and draft.calendar_id is not None:
+        raise ScheduleError(f"there is no calendar {draft.calendar_id}: choose another, or none")
+    return draft.schedule_under(rules or "")
+
+
+def follow(connection: Connection, job_id: int, now_ms: int) -> bool:
+    """Follow the schedule from now on; False if it names no time, is followed already, or the job is gone.
+
+    Raises `ScheduleError` if it cannot be read.
+    """
+    job = get(connection, job_id)
+    next_ms = next_fire(job.schedule, now_ms) if job else None
+    return next_ms is not None and start(connection, job_id, next_ms, now_ms)
 
 
 def start(connection: Connection, job_id: int, next_ms: int, now_ms: int) -> bool:

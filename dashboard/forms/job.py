@@ -113,7 +113,7 @@ class JobForm:
         """Read and check what a person sent."""
         reading = Reading(form)
         draft = _draft(reading, group_ids)
-        fires = FireTimes.of(draft.schedule, now_ms)
+        fires = FireTimes.of(draft.schedule_under(""), now_ms)
         for name, text in fires.errors.items():
             reading.wrong(name, text)
         version = reading.whole("version", "The version", 2**31 - 1)

@@ -10,7 +10,7 @@ from baton.errors import ScheduleError
 from baton.schedule import Schedule, next_fire
 from baton.store import groups, jobs, runs
 from baton.store.engine import read, write
-from baton.store.jobs import JobDraft, JobView
+from baton.store.jobs import JobView
 from baton.store.runs import RunFilter
 from baton.vocabulary import RunState, ScheduleType
 
@@ -55,7 +55,7 @@ def create() -> Response | tuple[str, int]:
         return _again("jobs/new.html", form)
     with write(resources().engine) as connection:
         job_id = jobs.create(connection, form.draft, now_ms)
-        is_followed = "start_now" in request.form and _follow(connection, job_id, form.draft, now_ms)
+        is_followed = "start_now" in request.form and jobs.follow(connection, job_id, now_ms)
         audit.record(connection, "job.create", f"job {job_id}", name=form.draft.name, started=is_followed)
     wake_schedulers("job.created")
     flash(f"“{form.draft.name}” is made{' and its schedule is followed' if is_followed else ''}.", "good")
@@ -119,7 +119,7 @@ def start(job_id: int) -> Response:
     with write(resources().engine) as connection:
         job = _job(connection, job_id)
         problem = _why_not_followed(job)
-        is_news = not problem and _follow(connection, job_id, job, now_ms)
+        is_news = not problem and jobs.follow(connection, job_id, now_ms)
         if is_news:
             audit.record(connection, "job.start", f"job {job_id}", name=job.name)
     if problem:
@@ -206,11 +206,6 @@ def _conflict(job_id: int, form: JobForm, now_ms: int) -> tuple[str, int]:
         theirs = {name: value for name, value in stored.values.items() if value != form.values[name]}
         newer = JobForm(form.values, {}, None, form.fire_times, job.version)
         return _form("jobs/edit.html", connection, newer, job=job, theirs=theirs), 409
-
-
-def _follow(connection: Connection, job_id: int, job: JobDraft | JobView, now_ms: int) -> bool:
-    next_ms = next_fire(job.schedule, now_ms)
-    return next_ms is not None and jobs.start(connection, job_id, next_ms, now_ms)
 
 
 def _why_not_followed(job: JobView) -> str:

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from baton import failpoints, telemetry
 from baton.schedule import AWAITING_END_MS
-from baton.store import fixed_delay, jobs
+from baton.store import calendars, fixed_delay, jobs
 from baton.store.engine import make_engine, write
 from baton.store.models import Job, JobLog
 from scheduler import planner
@@ -429,6 +429,18 @@ def test_what_makes_up_for_much_holds_up_nobody_and_loses_nothing(
     for job in late:
         assert [row["fire_at"] for row in world.logs(job)] == expected
         assert [row["trigger_type"] for row in world.logs(job)] == ["MISFIRE"] * 7 + ["CRON"]
+
+
+def test_a_job_passes_over_what_its_calendar_excludes(world: World) -> None:
+    now = world.clock.wall_ms  # Thursday, 2026-01-01 12:00
+    with write(world.engine) as connection:
+        calendar_id = calendars.create(connection, "Night", "12:00-13:00", now)
+    job = world.job(world.group(), calendar_id=calendar_id, next_trigger_time=now - 10_000)
+
+    plan(world)
+
+    assert world.logs(job) == []
+    assert world.look(Job, job)["next_trigger_time"] == now + 3_600_000
 
 
 def test_jitter_keeps_the_fire_time_and_is_the_same_for_everybody(world: World) -> None:
