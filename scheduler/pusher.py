@@ -35,7 +35,7 @@ from baton.vocabulary import BlockStrategy, OnLost, RouteStrategy, SerialScope
 
 from .lanes import Lanes, choose_lanes
 
-PAGE_ROWS = 1000
+PAGE_ROWS = 2000
 """Pending rows read per pass."""
 SAFETY_POLL_S = 1.0
 """A wake-up may get lost; a row inserted by another process waits this long at most."""
@@ -161,10 +161,11 @@ class Pusher:
             except GroupClosed:
                 pushed.waiting += len(sealed)
                 continue
+            now_ms = self._clock.now_ms()
             for (row, message), answer in zip(sealed, answers, strict=True):
                 _count(pushed, answer)
                 if answer.verdict not in _UNMARKED:
-                    pushed.marks.append(runs.Mark(row.log_id, messages.of(row, message.lane)))
+                    pushed.marks.append(runs.Mark(row.log_id, messages.of(row, message.lane), now_ms))
 
     def _spread(self, rows: Sequence[runs.PendingRow], lanes: Lanes, pushed: Pushed) -> None:
         """Make a row for each executor of a broadcast; the next pass pushes them all."""
@@ -205,7 +206,7 @@ class Pusher:
             return
         now_ms = self._clock.now_ms()
         with write(self._engine) as connection:
-            runs.mark_pushed(connection, pushed.marks, now_ms)
+            runs.mark_pushed(connection, pushed.marks)
             runs.mark_refused(connection, pushed.refused, now_ms)
         telemetry.detail(
             "push.done", queued=pushed.queued, repeated=pushed.repeated, discarded=pushed.discarded,
@@ -273,26 +274,24 @@ def trigger_param(row: runs.PendingRow, app_name: str) -> TriggerParam:
 
 
 class _TriggerMessages:
-    """`trigger_msg`: the facts of one push as JSON. Rows with equal facts share one text."""
+    """`trigger_msg`: the facts of one push as JSON. Rows that differ in their lane share all but that."""
 
     def __init__(self, host: str, executors: int) -> None:
         self._host = host
         self._executors = executors
-        self._texts: dict[tuple[object, ...], str] = {}
+        self._beginnings: dict[tuple[object, ...], str] = {}
 
     def of(self, row: runs.PendingRow, lane: str) -> str:
         facts = (
             row.trigger_type, row.route_strategy, row.block_strategy,
-            row.executor_timeout, row.executor_fail_retry_count, lane,
+            row.executor_timeout, row.executor_fail_retry_count,
         )  # fmt: skip
-        text = self._texts.get(facts)
-        if text is None:
-            text = self._texts[facts] = self._written(*facts)
-        return text
+        beginning = self._beginnings.get(facts)
+        if beginning is None:
+            beginning = self._beginnings[facts] = self._written(*facts)[:-1]
+        return f'{beginning},"lane":{json.dumps(lane)}}}'
 
-    def _written(
-        self, trigger_type: str, route: str, block: str, timeout: int, retries: int, lane: str
-    ) -> str:
+    def _written(self, trigger_type: str, route: str, block: str, timeout: int, retries: int) -> str:
         facts: dict[str, object] = {
             "trigger_type": trigger_type,
             "scheduler": self._host,
@@ -300,7 +299,6 @@ class _TriggerMessages:
             "block_strategy": block,
             "executor_timeout": timeout,
             "executor_fail_retry_count": retries,
-            "lane": lane,
             "executors": self._executors,
         }
         if self._executors == 0:

@@ -98,6 +98,7 @@ class Mark:
 
     log_id: int
     trigger_msg: str
+    pushed_at_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,10 +334,10 @@ def spread(connection: Connection, row: PendingRow, executors: Sequence[str], no
     return True
 
 
-def mark_pushed(connection: Connection, marks: Sequence[Mark], now_ms: int) -> None:
+def mark_pushed(connection: Connection, marks: Sequence[Mark]) -> None:
     """Record that messages are in their lanes. Rows that were marked before, or refused, stay as they are."""
     _lock(connection, [mark.log_id for mark in marks])
-    _MARK_PUSHED.execute(connection, [(mark.log_id, mark.trigger_msg, now_ms) for mark in marks])
+    _MARK_PUSHED.execute(connection, [(mark.log_id, mark.trigger_msg, mark.pushed_at_ms) for mark in marks])
 
 
 def mark_refused(connection: Connection, reasons: Mapping[int, str], now_ms: int) -> None:

@@ -126,7 +126,7 @@ def test_no_hot_statement_reads_the_whole_history(sqlite_engine):
         runs.next_pending_ms(connection, 1)
         fixed_delay.run_ended(connection, [job_id], 1)
         fixed_delay.resume_awaiting(connection, 1, after_id=0, limit=500)
-        runs.mark_pushed(connection, [runs.Mark(log_id, "{}")], 5)
+        runs.mark_pushed(connection, [runs.Mark(log_id, "{}", 5)])
         runs.states(connection, [log_id])
         runs.finish(
             connection,
