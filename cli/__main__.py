@@ -22,6 +22,7 @@ COMMANDS = {
     "check": "look at the settings and name every problem",
     "doctor": "look at settings, Redis, database and handlers; exit code 0 when all is well",
     "next-fires": "print when a cron expression fires; needs no settings",
+    "backfill": "plan fire times of the past that had no run",
     "version": "print the version",
 }
 

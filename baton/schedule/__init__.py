@@ -14,7 +14,7 @@ from ..errors import ScheduleError
 from ..vocabulary import DstFold, DstGap, ScheduleType
 from . import calendar, cron, interval, once, zone
 
-__all__ = ["AWAITING_END_MS", "Schedule", "check", "following", "next_fire", "upcoming", "why_over"]
+__all__ = ["AWAITING_END_MS", "Schedule", "check", "following", "next_fire", "upcoming", "why_over", "within"]
 
 AWAITING_END_MS = 253_402_214_400_000
 """The last day of the year 9999: the next time of a fixed delay while its run is under way."""
@@ -73,6 +73,25 @@ def upcoming(schedule: Schedule, after_ms: int, count: int) -> list[int]:
         count = min(count, 1)  # what comes then depends on how long the run takes
     at = next_fire(schedule, after_ms)
     while at is not None and len(times) < count:
+        times.append(at)
+        at = following(schedule, at, at)
+    return times
+
+
+def within(schedule: Schedule, planned_ms: int, from_ms: int, until_ms: int, most: int) -> list[int]:
+    """The fire times from `from_ms` on and before `until_ms`, in order: the first `most`.
+
+    `planned_ms` is any time that the schedule named, for the grid of a fixed rate. Raises
+    `ScheduleError` if it cannot be read, or if its past cannot be known.
+    """
+    if schedule.type in (ScheduleType.FIX_DELAY, ScheduleType.NONE):
+        raise ScheduleError(f"a schedule of type {schedule.type} names no times of the past")
+    if schedule.type == ScheduleType.FIX_RATE and planned_ms >= from_ms:
+        step_ms = interval.period_ms(schedule.conf)
+        planned_ms -= ((planned_ms - from_ms) // step_ms + 1) * step_ms
+    times: list[int] = []
+    at = following(schedule, planned_ms, from_ms - 1)
+    while at is not None and at < until_ms and len(times) < most:
         times.append(at)
         at = following(schedule, at, at)
     return times
