@@ -13,6 +13,14 @@ from baton.schedule import Schedule, check, upcoming, words
 from baton.store.jobs import JobDraft, JobView
 from baton.vocabulary import BlockStrategy, MisfireStrategy, OnLost, ScheduleType
 
+from .job_options import (
+    SECTIONS,
+    executor_options,
+    queue_options,
+    retry_options,
+    schedule_options,
+    typed_moment,
+)
 from .reading import Reading, sentence
 
 NAME_LIMIT = 128
@@ -109,11 +117,17 @@ class JobForm:
         return cls(_values_of(job), fire_times=FireTimes.of_job(job, now_ms), version=job.version)
 
     @classmethod
-    def submitted(cls, form: Mapping[str, str], group_ids: Collection[int], now_ms: int) -> Self:
-        """Read and check what a person sent."""
+    def submitted(
+        cls,
+        form: Mapping[str, str],
+        group_ids: Collection[int],
+        calendars: Mapping[int, str],
+        now_ms: int,
+    ) -> Self:
+        """Read and check what a person sent; `calendars` are the rules by id."""
         reading = Reading(form)
-        draft = _draft(reading, group_ids)
-        fires = FireTimes.of(draft.schedule_under(""), now_ms)
+        draft = _draft(reading, group_ids, calendars)
+        fires = FireTimes.of(draft.schedule_under(calendars.get(draft.calendar_id or 0, "")), now_ms)
         for name, text in fires.errors.items():
             reading.wrong(name, text)
         version = reading.whole("version", "The version", 2**31 - 1)
@@ -124,6 +138,11 @@ class JobForm:
             fire_times=fires,
             version=version,
         )
+
+    def is_unusual(self, section: str) -> bool:
+        """Whether something in a folded section is wrong, or not as most jobs have it."""
+        names = SECTIONS[section]
+        return any(name in self.errors or self.values[name] != _USUAL[name] for name in names)
 
     def with_group_error(self, text: str) -> JobForm:
         """The same, with something wrong about the group."""
@@ -146,13 +165,15 @@ _FIELDS = (
     "executor_timeout",
     "executor_fail_retry_count",
     "retry_refused",
+    *(name for names in SECTIONS.values() for name in names),
 )
 """What a person decides. Nothing else of a job is ever taken from a form."""
 
 
-def _draft(reading: Reading, group_ids: Collection[int]) -> JobDraft:
+def _draft(reading: Reading, group_ids: Collection[int], calendars: Mapping[int, str]) -> JobDraft:
     schedule_type = reading.choice("schedule_type", "The schedule type", ScheduleType, ScheduleType.NONE)
     conf = reading.line("schedule_conf", "The schedule", CONF_LIMIT)
+    time_zone = reading.line("time_zone", "The time zone", ZONE_LIMIT) or "UTC"
     return JobDraft(
         group_id=_group(reading, group_ids),
         name=reading.line("name", "The name", NAME_LIMIT, is_required=True),
@@ -162,7 +183,7 @@ def _draft(reading: Reading, group_ids: Collection[int]) -> JobDraft:
         executor_param=reading.param("executor_param"),
         schedule_type=schedule_type.value,
         schedule_conf="" if schedule_type is ScheduleType.NONE else conf,
-        time_zone=reading.line("time_zone", "The time zone", ZONE_LIMIT) or "UTC",
+        time_zone=time_zone,
         misfire_strategy=reading.choice(
             "misfire_strategy", "The misfire strategy", MisfireStrategy, MisfireStrategy.DO_NOTHING
         ).value,
@@ -173,6 +194,10 @@ def _draft(reading: Reading, group_ids: Collection[int]) -> JobDraft:
         executor_timeout=reading.whole("executor_timeout", "The time limit", LONGEST_TIMEOUT_S),
         executor_fail_retry_count=reading.whole("executor_fail_retry_count", "The retry count", MOST_RETRIES),
         retry_refused=reading.is_checked("retry_refused"),
+        **schedule_options(reading, time_zone, calendars),
+        **executor_options(reading),
+        **queue_options(reading),
+        **retry_options(reading),
     )
 
 
@@ -187,4 +212,10 @@ def _values_of(job: JobDraft | JobView) -> dict[str, str]:
     """As the fields of the form show them."""
     values = {name: getattr(job, name) for name in _FIELDS}
     values["retry_refused"] = "1" if job.retry_refused else ""
+    values["calendar_id"] = job.calendar_id or ""
+    for name in ("start_at", "end_at"):
+        values[name] = typed_moment(values[name], job.time_zone)
     return {name: str(value) for name, value in values.items()}
+
+
+_USUAL = _values_of(JobDraft(group_id=0, name="", executor_handler=""))

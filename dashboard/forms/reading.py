@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from enum import StrEnum
 from typing import TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from baton.errors import InputError
 from baton.messages import check_param
@@ -63,14 +65,27 @@ class Reading:
             self.wrong(name, "The parameter has a NUL character; remove it.")
         return value
 
-    def whole(self, name: str, what: str, most: int) -> int:
-        """A whole number from 0; empty is 0."""
-        value = self.raw(name).strip() or "0"
+    def whole(self, name: str, what: str, most: int, *, least: int = 0) -> int:
+        """A whole number from `least`; empty is `least`."""
+        value = self.raw(name).strip() or str(least)
         is_whole = value.isascii() and value.isdigit() and len(value) <= 12
-        if not is_whole or int(value) > most:
-            self.wrong(name, f"{what} is {value[:40]!r}; give a whole number from 0 to {most:,}.")
-            return 0
+        if not is_whole or not least <= int(value) <= most:
+            self.wrong(name, f"{what} is {value[:40]!r}; give a whole number from {least} to {most:,}.")
+            return least
         return int(value)
+
+    def moment(self, name: str, what: str, zone: str) -> int:
+        """A wall-clock time of `zone` as browsers send it, in epoch milliseconds; empty is 0."""
+        value = self.raw(name).strip()
+        if not value:
+            return 0
+        try:
+            # a time that the clock shows twice means the first one, a time that it drops the one after
+            wall = datetime.fromisoformat(value).replace(tzinfo=ZoneInfo(zone), fold=0)
+            return int(wall.timestamp() * 1000)
+        except (ValueError, ZoneInfoNotFoundError, OverflowError):
+            self.wrong(name, f"{what} is {value[:40]!r}; write it as 2027-01-31T08:30.")
+            return 0
 
     def choice(self, name: str, what: str, words: type[_E], otherwise: _E) -> _E:
         """One of the words of an enum."""

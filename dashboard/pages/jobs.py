@@ -8,14 +8,15 @@ from werkzeug.wrappers import Response
 
 from baton.errors import ScheduleError
 from baton.schedule import Schedule, next_fire
-from baton.store import groups, jobs, runs
+from baton.store import calendars, groups, jobs, runs
 from baton.store.engine import read, write
 from baton.store.jobs import JobView
 from baton.store.runs import RunFilter
-from baton.vocabulary import RunState, ScheduleType
+from baton.vocabulary import RouteStrategy, RunState, ScheduleType
 
 from .. import audit
 from ..access import local_path
+from ..filters import label
 from ..forms.job import FireTimes, JobForm, time_zones
 from ..forms.trigger import TriggerForm
 from ..queries import job_list, presence, run_list
@@ -182,7 +183,8 @@ def fire_times() -> str:
 def _submitted(now_ms: int) -> JobForm:
     with read(resources().engine) as connection:
         known = groups.all_groups(connection)
-    return JobForm.submitted(request.form, {group.id for group in known}, now_ms)
+        rules = {calendar.id: calendar.rules for calendar in calendars.all_calendars(connection)}
+    return JobForm.submitted(request.form, {group.id for group in known}, rules, now_ms)
 
 
 def _again(template: str, form: JobForm, **values: object) -> tuple[str, int]:
@@ -194,7 +196,14 @@ def _again(template: str, form: JobForm, **values: object) -> tuple[str, int]:
 def _form(template: str, connection: Connection, form: JobForm, **values: object) -> str:
     served = presence.of_groups(groups.all_groups(connection))
     return render_template(
-        template, form=form, served=served.values(), zones=time_zones(), fire_times=form.fire_times, **values
+        template,
+        form=form,
+        served=served.values(),
+        zones=time_zones(),
+        calendars=[(str(each.id), each.name) for each in calendars.all_calendars(connection)],
+        routes=[(route.value, label(route)) for route in RouteStrategy],
+        fire_times=form.fire_times,
+        **values,
     )
 
 

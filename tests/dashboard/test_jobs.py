@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 
 import pytest
 
+from baton.store import jobs
+from baton.store.jobs import JobDraft
 from baton.store.models import Job, JobLog
+from dashboard.forms.job import JobForm
 
 from .site import said
 
@@ -149,3 +153,58 @@ def test_what_people_typed_is_shown_as_text_everywhere(site):
         assert page.status_code == 200
         assert "<img src=x" not in page.text, path
         assert "<script>alert" not in page.text, path
+
+
+def test_an_edit_keeps_everything_a_job_says(plain_site):
+    """The form carries each field of a draft: what it did not show, it would set back."""
+    said_before = {
+        "schedule_type": "CRON", "schedule_conf": "30 8 * * *", "time_zone": "Europe/Berlin",
+        "dst_gap": "SKIP",
+        "dst_fold": "BOTH", "start_at": 1_800_000_000_000, "end_at": 1_900_000_000_000, "jitter_s": 7,
+        "misfire_strategy": "FIRE_ALL", "max_catchup": 3, "catchup_window_s": 99, "start_deadline_s": 60,
+        "route_strategy": "ROUND", "executor_tag": "gpu", "serial_scope": "JOB", "block_strategy": "PARALLEL",
+        "max_concurrency": 4, "max_queue": 9, "priority": 8, "retry_delay_s": 5,
+        "retry_backoff": "EXPONENTIAL",
+        "retry_delay_max_s": 70, "on_lost": "RERUN", "executor_timeout": 3, "executor_fail_retry_count": 2,
+        "retry_refused": True, "description": "d", "author": "a", "executor_param": "p", "name": "n",
+        "executor_handler": "h", "child_job_ids": "",
+    }  # fmt: skip
+    group_id = plain_site.group()
+    job_id = plain_site.job(group_id, **said_before)
+    with plain_site.engine.connect() as connection:
+        job = jobs.get(connection, job_id)
+    assert {each.name for each in fields(JobDraft)} == {*said_before, "group_id", "glue_type", "calendar_id"}
+
+    form_values = JobForm.of(job, 0).values
+    answer = plain_site.person().post(f"/jobs/{job_id}", {**form_values, "version": 1})
+
+    assert answer.status_code == 303
+    row = plain_site.row(Job, job_id)
+    assert {name: getattr(row, name) for name in said_before} == said_before
+
+
+UNUSUAL = {
+    "an end before the start": (
+        {"start_at": "2027-01-02T00:00", "end_at": "2027-01-01T00:00"},
+        "not after the start",
+    ),
+    "no moment": ({"start_at": "soon"}, "write it as 2027-01-31T08:30"),
+    "a calendar that is gone": ({"calendar_id": "77"}, "no such calendar"),
+    "priority": ({"priority": "10"}, "0 to 9"),
+    "parallel limit": ({"max_concurrency": "0"}, "1 to 1,000"),
+    "tag": ({"executor_tag": "a b"}, "letters, digits"),
+    "route": ({"route_strategy": "TELEPATHY"}, "'TELEPATHY'"),
+    "children": ({"child_job_ids": "1;2"}, "commas between"),
+    "jitter": ({"jitter_s": "3601"}, "0 to 3,600"),
+}
+
+
+@pytest.mark.parametrize("what", UNUSUAL)
+def test_a_folded_section_with_a_mistake_is_open(plain_site, what):
+    change, text = UNUSUAL[what]
+
+    answer = plain_site.person().post("/jobs", form(plain_site, **change))
+
+    assert answer.status_code == 422
+    assert text in said(answer).replace("&#39;", "'")
+    assert re.search(r'<details class="more[^>]* open>', answer.text)
