@@ -17,6 +17,11 @@ from .watcher import Watcher
 
 NUDGE_WAIT_S = 1.0
 """How long one blocking call waits for a nudge: a stop is obeyed within this time."""
+PLAN_AHEAD_MS = 250
+"""Rows are made so long before their fire time: thousands of one moment are there when it comes.
+
+A job that is stopped within this time still has its run.
+"""
 
 
 def run(
@@ -41,7 +46,10 @@ def run(
     )
     pusher_loop = Loop("pusher", pusher.step)
     planner = Planner(
-        engine, misfire_threshold_ms=round(misfire_threshold_s * 1000), on_planned=pusher_loop.wake
+        engine,
+        misfire_threshold_ms=round(misfire_threshold_s * 1000),
+        on_planned=pusher_loop.wake,
+        plan_ahead_ms=PLAN_AHEAD_MS,
     )
     planner_loop = Loop("planner", planner.step)
     sweeper = Sweeper(

@@ -79,9 +79,11 @@ class Planner:
         *,
         misfire_threshold_ms: int,
         on_planned: Callable[[], None],
+        plan_ahead_ms: int = 0,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._engine = engine
+        self._plan_ahead_ms = plan_ahead_ms
         self._misfire_threshold_ms = misfire_threshold_ms
         self._on_planned = on_planned
         self._clock = clock
@@ -96,16 +98,21 @@ class Planner:
             self._on_planned()
         if planned.has_more:
             return 0.0
-        return _wait_s(planned.next_due_ms, self._clock.now_ms())
+        return _wait_s(planned.next_due_ms, self._clock.now_ms() + self._plan_ahead_ms)
 
     def plan_due(self, now_ms: int) -> Planned:
-        """One pass over the jobs due at `now_ms`: those on time, then a page of those that are late."""
+        """One pass over the jobs due at `now_ms`: those on time, then a page of those that are late.
+
+        Those that are due within `plan_ahead_ms` are on time: their rows are there before the moment
+        comes, and the pusher waits for it.
+        """
+        horizon_ms = now_ms + self._plan_ahead_ms
         with read(self._engine) as connection:
             next_due_ms = jobs.next_due_ms(connection)
-        if next_due_ms is None or next_due_ms > now_ms:
+        if next_due_ms is None or next_due_ms > horizon_ms:
             return Planned(next_due_ms=next_due_ms)
         oldest_on_time_ms = now_ms - self._misfire_threshold_ms
-        planned = self._plan_page(now_ms, oldest_on_time_ms, now_ms)
+        planned = self._plan_page(now_ms, oldest_on_time_ms, horizon_ms)
         if next_due_ms < oldest_on_time_ms:
             # after the others and a page at a time: what made up for an outage would hold them up
             planned += self._plan_page(now_ms, 0, oldest_on_time_ms - 1)
@@ -115,7 +122,9 @@ class Planner:
         """One transaction over jobs whose next time lies within these bounds."""
         with write(self._engine) as connection:
             due = jobs.due(connection, until_ms, BATCH_JOBS, from_ms)
-            plans = _decide_all(due, now_ms, self._misfire_threshold_ms)
+            plans = _decide_all(
+                due, now_ms + self._plan_ahead_ms, self._misfire_threshold_ms + self._plan_ahead_ms
+            )
             planned, plans = _write(connection, plans, now_ms)
             failpoint("plan.before_commit")
         # committed: the rows are pending, and any pusher finds them
@@ -228,7 +237,9 @@ def _rows(plan: Plan, now_ms: int) -> list[triggers.NewTrigger]:
 
 def _row(job: jobs.DueJob, fire_at_ms: int, kind: TriggerType, now_ms: int) -> triggers.NewTrigger:
     stands_for_many = kind is TriggerType.MISFIRE and job.misfire_strategy == MisfireStrategy.FIRE_ONCE_NOW
-    not_before_ms = fire_at_ms + jitter_ms(job.id, fire_at_ms, job.jitter_s) if job.jitter_s else 0
+    not_before_ms = fire_at_ms if fire_at_ms > now_ms else 0
+    if job.jitter_s:
+        not_before_ms = fire_at_ms + jitter_ms(job.id, fire_at_ms, job.jitter_s)
     return triggers.NewTrigger(
         job_id=job.id,
         group_id=job.group_id,

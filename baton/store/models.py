@@ -225,7 +225,7 @@ class JobLog(Base):
     shard_total: Mapped[int] = mapped_column(server_default=text("1"))
     trigger_type: Mapped[str] = mapped_column(String(16))
     fire_at: Mapped[int] = mapped_column(EpochMs)
-    """The planned instant; `trigger_time` is when the row was made."""
+    """The planned instant; `trigger_time` is when the row was made, but not before this."""
     parent_log_id: Mapped[int | None] = mapped_column(BigId)
     attempt: Mapped[int] = mapped_column(server_default=text("1"))
 

@@ -137,5 +137,6 @@ def _row(trigger: NewTrigger, now_ms: int) -> Row:
         trigger.expires_at_ms,
         bool(trigger.executor_address),
         trigger.executor_address,
-        now_ms,
+        # a row made a moment ahead of its fire time is triggered when that comes
+        max(now_ms, trigger.fire_at_ms),
     )

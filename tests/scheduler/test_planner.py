@@ -516,6 +516,34 @@ def test_the_step_rests_until_the_next_due_moment(world: World) -> None:
     assert world.calls == []
 
 
+def test_rows_are_made_ahead_and_wait_for_their_moment(world: World) -> None:
+    now = world.clock.wall_ms
+    group = world.group()
+    soon, later = (world.job(group, next_trigger_time=now + ms) for ms in (250, 251))
+    mine = Planner(
+        world.engine, misfire_threshold_ms=5000, on_planned=lambda: None, plan_ahead_ms=250, clock=world.clock
+    )
+
+    assert mine.step() == planner.CONTENTION_WAIT_S
+
+    [row] = world.logs(soon)
+    assert_fields(row, fire_at=now + 250, not_before=now + 250, trigger_time=now + 250)
+    assert world.look(Job, soon)["next_trigger_time"] == now + 10_250
+    assert world.logs(later) == []
+
+
+def test_planning_ahead_makes_nothing_a_misfire_earlier(world: World) -> None:
+    now = world.clock.wall_ms
+    job = world.job(world.group(), next_trigger_time=now - 5_000)
+    mine = Planner(
+        world.engine, misfire_threshold_ms=5000, on_planned=lambda: None, plan_ahead_ms=250, clock=world.clock
+    )
+    mine.plan_due(now)
+
+    [row] = world.logs(job)
+    assert_fields(row, fire_at=now - 5_000, trigger_type="CRON", not_before=0, trigger_time=now)
+
+
 def test_the_step_looks_again_within_a_second_whatever_comes(world: World) -> None:
     assert a_planner(world).step() == 1.0
     world.job(world.group(), next_trigger_time=world.clock.wall_ms + 3_600_000)
