@@ -92,7 +92,7 @@ def apply_batch(
     )
     first_words = _one_per_row(reading.verified)
     ended = runs.finish(connection, [verified.ending for verified in first_words])
-    followups = triggers.plan(connection, [new for row in ended for new in follow(row)], now_ms)
+    followups = triggers.plan(connection, follow(connection, ended, now_ms), now_ms)
     fixed_delay.run_ended(connection, {row.job_id for row in ended}, now_ms)
     missing = _without_row(connection, first_words, ended)
     failed_callbacks.keep(connection, reading.rejected + missing, now_ms)

@@ -466,13 +466,22 @@ def raise_attempt(connection: Connection, log_id: int, attempt: int, reason: str
         .where(JobLog.id == log_id, JobLog.attempt < attempt, text(UNFINISHED))
         .values(
             attempt=attempt,
-            handle_msg=case(
-                (func.coalesce(JobLog.handle_msg, "") == "", reason),
-                else_=JobLog.handle_msg + literal("\n" + reason, String),
-            ),
+            handle_msg=_with_line(reason),
         )
     )
     return connection.execute(statement).rowcount == 1
+
+
+def note(connection: Connection, log_id: int, text_: str) -> None:
+    """Add a line to what is said about the end of a run."""
+    connection.execute(update(JobLog).where(JobLog.id == log_id).values(handle_msg=_with_line(text_)))
+
+
+def _with_line(line: str) -> ColumnElement[str]:
+    return case(
+        (func.coalesce(JobLog.handle_msg, "") == "", line),
+        else_=JobLog.handle_msg + literal("\n" + line, String),
+    )
 
 
 def reroute(connection: Connection, log_id: int, executor_id: str, attempt: int, reason: str) -> bool:
@@ -491,10 +500,7 @@ def reroute(connection: Connection, log_id: int, executor_id: str, attempt: int,
             trigger_msg=None,
             pushed_at=0,
             attempt=attempt,
-            handle_msg=case(
-                (func.coalesce(JobLog.handle_msg, "") == "", reason),
-                else_=JobLog.handle_msg + literal("\n" + reason, String),
-            ),
+            handle_msg=_with_line(reason),
         )
     )
     return connection.execute(statement).rowcount == 1

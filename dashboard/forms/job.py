@@ -144,9 +144,9 @@ class JobForm:
         names = SECTIONS[section]
         return any(name in self.errors or self.values[name] != _USUAL[name] for name in names)
 
-    def with_group_error(self, text: str) -> JobForm:
-        """The same, with something wrong about the group."""
-        return JobForm(self.values, {**self.errors, "group_id": text}, None, self.fire_times, self.version)
+    def with_error(self, name: str, text: str) -> JobForm:
+        """The same, with something wrong about one field."""
+        return JobForm(self.values, {**self.errors, name: text}, None, self.fire_times, self.version)
 
 
 _FIELDS = (

@@ -6,9 +6,10 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
+from baton.children import find_cycle, read_ids
 from baton.errors import ScheduleError
 from baton.schedule import Schedule, next_fire
-from baton.store import calendars, groups, jobs, runs
+from baton.store import calendars, followups, groups, jobs, runs
 from baton.store.engine import read, write
 from baton.store.jobs import JobView
 from baton.store.runs import RunFilter
@@ -96,7 +97,7 @@ def edit(job_id: int) -> str:
 def update(job_id: int) -> Response | tuple[str, int]:
     """Change a job, unless somebody else did since the form was opened."""
     now_ms = resources().now_ms()
-    form = _submitted(now_ms)
+    form = _submitted(now_ms, job_id)
     with read(resources().engine) as connection:
         job = _job(connection, job_id)
     if form.draft is None or "preview" in request.form:
@@ -180,11 +181,24 @@ def fire_times() -> str:
     )
 
 
-def _submitted(now_ms: int) -> JobForm:
+def _submitted(now_ms: int, job_id: int = 0) -> JobForm:
     with read(resources().engine) as connection:
         known = groups.all_groups(connection)
         rules = {calendar.id: calendar.rules for calendar in calendars.all_calendars(connection)}
-    return JobForm.submitted(request.form, {group.id for group in known}, rules, now_ms)
+        form = JobForm.submitted(request.form, {group.id for group in known}, rules, now_ms)
+        problem = form.draft and _why_not_children(connection, job_id, form.draft.child_job_ids)
+    return form.with_error("child_job_ids", problem) if problem else form
+
+
+def _why_not_children(connection: Connection, job_id: int, text: str) -> str:
+    """What is wrong with these child jobs; empty if nothing is."""
+    wanted = read_ids(text)
+    if unknown := followups.unknown(connection, wanted):
+        return f"There is no job {', '.join(map(str, unknown))}."
+    way = find_cycle({**followups.children_of(connection), job_id: wanted}, job_id)
+    if not way:
+        return ""
+    return f"This would go round for ever: {' → '.join(map(str, way))}. Leave out one of them."
 
 
 def _again(template: str, form: JobForm, **values: object) -> tuple[str, int]:

@@ -208,3 +208,23 @@ def test_a_folded_section_with_a_mistake_is_open(plain_site, what):
     assert answer.status_code == 422
     assert text in said(answer).replace("&#39;", "'")
     assert re.search(r'<details class="more[^>]* open>', answer.text)
+
+
+def test_children_that_lead_back_to_their_parent_are_refused(plain_site):
+    group_id = plain_site.group()
+    first = plain_site.job(group_id)
+    second = plain_site.job(group_id, child_job_ids=str(first))
+    ana = plain_site.person()
+    change = {"schedule_type": "NONE", "schedule_conf": "", "version": 1}
+
+    for children, text in (
+        (str(second), f"{first} → {second} → {first}"),
+        (str(first), f"{first} → {first}"),
+        ("4711", "There is no job 4711"),
+    ):
+        answer = ana.post(f"/jobs/{first}", form(plain_site, child_job_ids=children, **change))
+        assert answer.status_code == 422
+        assert text in said(answer)
+    assert (
+        ana.post(f"/jobs/{second}", form(plain_site, child_job_ids=str(first), **change)).status_code == 303
+    )
