@@ -11,11 +11,13 @@ callbacks process ends the row like every other.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from types import MappingProxyType
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -43,6 +45,20 @@ SAFETY_POLL_S = 1.0
 _UNMARKED = {PushVerdict.DISCARDED, PushVerdict.GONE}
 """The script reports what it discards; a row whose executor left stays pending and is routed again."""
 _BEGINNING = (0, 0)
+PREPARE_MS = 150
+"""Rows whose moment is so near are read and sealed now, so that only the push is left when it comes."""
+
+
+@dataclass(slots=True)
+class _Prepared:
+    """A page of rows whose moment is about to come, and their sealed messages by log id.
+
+    Nobody holds them: should another pusher be faster, this push is a repetition.
+    """
+
+    at_ms: int = 0
+    rows: Sequence[runs.PendingRow] = ()
+    frames: dict[int, bytes] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -83,15 +99,23 @@ class Pusher:
         self._clock = clock
         self._after = _BEGINNING
         self._next_ms: int | None = None
+        self._prepared = _Prepared()
 
     def step(self) -> float:
         """Push one page of pending rows; 0 while there are more, else until the next may be pushed."""
+        if self._push_prepared():
+            return 0.0
         pushed = self.push_pending()
         if self._after != _BEGINNING or pushed.spread:
             return 0.0
         if self._next_ms is None:
             return SAFETY_POLL_S
-        return min(max(self._next_ms - self._clock.now_ms(), 1) / 1000, SAFETY_POLL_S)
+        if self._next_ms - self._clock.now_ms() <= PREPARE_MS:
+            self._prepare(self._next_ms)
+        wait_ms = max(self._next_ms - self._clock.now_ms(), 1)
+        # to be prepared, they are looked at a little earlier
+        wait_ms = wait_ms if wait_ms <= PREPARE_MS else wait_ms - PREPARE_MS
+        return min(wait_ms / 1000, SAFETY_POLL_S)
 
     def push_pending(self) -> Pushed:
         """Push the next page. Rows that stay pending do not hold up the pages behind them."""
@@ -103,10 +127,38 @@ class Pusher:
         self._after = (rows[-1].not_before, rows[-1].log_id) if is_full else _BEGINNING
         return self.push(rows)
 
-    def push(self, rows: Sequence[runs.PendingRow], *, already_judged: bool = False) -> Pushed:
+    def _prepare(self, at_ms: int) -> None:
+        """Read and seal the rows of a moment; one that cannot be sealed is refused when it is pushed."""
+        if self._prepared.at_ms == at_ms:
+            return
+        with read(self._engine) as connection:
+            rows = runs.pending(connection, PAGE_ROWS, at_ms, (at_ms, 0))
+        prepared = _Prepared(at_ms, rows)
+        for row in rows:
+            if row.app_name is not None:
+                with contextlib.suppress(TooLarge):
+                    prepared.frames[row.log_id] = self.sealed(row, row.app_name)
+        self._prepared = prepared
+
+    def _push_prepared(self) -> bool:
+        """Push what was prepared, if its moment has come; whatever else is due, the next pass finds."""
+        if not self._prepared.rows or self._prepared.at_ms > self._clock.now_ms():
+            return False
+        prepared, self._prepared = self._prepared, _Prepared()
+        self.push(prepared.rows, frames=prepared.frames)
+        return True
+
+    def push(
+        self,
+        rows: Sequence[runs.PendingRow],
+        *,
+        already_judged: bool = False,
+        frames: Mapping[int, bytes] = MappingProxyType({}),
+    ) -> Pushed:
         """Push these rows and record what became of each. Repeating it changes nothing.
 
         `already_judged`: their block strategies were applied by an earlier push that Redis lost.
+        `frames`: messages that are sealed already, by log id.
         """
         pushed = Pushed()
         if not rows:
@@ -115,7 +167,7 @@ class Pusher:
         failpoint("push.before")
         try:
             for app_name, group_rows in self._by_group(rows, pushed).items():
-                self._push_group(app_name, group_rows, already_judged, pushed)
+                self._push_group(app_name, group_rows, already_judged, frames, pushed)
         except RedisError as problem:
             # what Redis took must be recorded; the rest stays pending and the loop backs off
             failure = problem
@@ -147,6 +199,7 @@ class Pusher:
         app_name: str,
         rows: Sequence[runs.PendingRow],
         already_judged: bool,
+        frames: Mapping[int, bytes],
         pushed: Pushed,
     ) -> None:
         executors = presence.executors(self._redis, app_name)
@@ -155,7 +208,7 @@ class Pusher:
             lanes = choose_lanes(self._redis, app_name, page, executors)
             pushed.refused.update(lanes.refused)
             self._spread(page, lanes, pushed)
-            sealed = self._seal_all(page, app_name, lanes, already_judged, pushed)
+            sealed = self._seal_all(page, app_name, lanes, already_judged, frames, pushed)
             try:
                 answers = self._producer.push(app_name, [message for _, message in sealed])
             except GroupClosed:
@@ -186,6 +239,7 @@ class Pusher:
         app_name: str,
         lanes: Lanes,
         already_judged: bool,
+        frames: Mapping[int, bytes],
         pushed: Pushed,
     ) -> list[tuple[runs.PendingRow, PushRow]]:
         sealed = []
@@ -194,7 +248,7 @@ class Pusher:
             if lane is None:
                 continue
             try:
-                frame = self.sealed(row, app_name)
+                frame = frames.get(row.log_id) or self.sealed(row, app_name)
             except TooLarge as problem:
                 pushed.refused[row.log_id] = str(problem)
                 continue

@@ -259,13 +259,36 @@ def test_a_row_waits_for_its_time_and_the_pusher_for_the_row(world: World) -> No
     at_once = world.row(job)
     mine = world.pusher()
 
-    assert mine.step() == pytest.approx(0.3)
+    # it looks a little earlier, to have it read and sealed when its moment comes
+    assert mine.step() == pytest.approx(0.3 - pusher.PREPARE_MS / 1000)
+    world.clock.advance(0.15)
+    assert mine.step() == pytest.approx(0.15)
     assert world.waiting(job) == [at_once]
 
-    world.clock.advance(0.3)
-    assert mine.step() == pusher.SAFETY_POLL_S
+    world.clock.advance(0.15)
+    assert [mine.step(), mine.step()] == [0.0, pusher.SAFETY_POLL_S]
     assert world.waiting(job) == [at_once, later]
+    assert world.log(later)["trigger_code"] == 200
     assert world.log(much_later)["trigger_code"] == 0
+
+
+def test_what_was_prepared_and_what_came_after_it_are_both_pushed_once(world: World) -> None:
+    job = world.job(world.group())
+    moment = world.clock.wall_ms + 100
+    first = world.row(job, not_before=moment)
+    mine, other = world.pusher(), world.pusher()
+    mine.step()
+    second = world.row(job, not_before=moment)
+    too_large = world.row(job, not_before=moment, executor_param="x" * 2_000_000)
+    other.step()
+
+    world.clock.advance(0.1)
+    for _ in range(2):
+        mine.step()
+        other.step()
+
+    assert world.waiting(job) == [first, second]
+    assert world.log(too_large)["trigger_code"] == 500
 
 
 def test_pages_go_on_where_the_last_one_ended(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
