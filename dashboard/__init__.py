@@ -14,6 +14,7 @@ from werkzeug.routing import IntegerConverter
 from baton.clock import SYSTEM_CLOCK, Clock
 
 from . import access, errors, filters, security
+from .api import api
 from .breaker import Breaker
 from .forms.trigger import new_token
 from .health import health
@@ -46,6 +47,7 @@ _NOUNS = (
     executors_pages,
     groups_pages,
     failed_callbacks_pages,
+    api,
 )
 
 

@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from baton.store import access as accounts
 from baton.store.engine import read, write
 
+from .api import auth
 from .options import Options
 from .resources import resources
 from .security import cookie_name
@@ -30,6 +31,8 @@ class Access(StrEnum):
     VISITOR = "visitor"
     """The way in: for people who are not signed in yet."""
     SIGNED_IN = "signed in"
+    TOKEN = "token"  # noqa: S105 - a word, no secret
+    """Programs: a token in the Authorization header, and no cookie."""
 
 
 ACCESS: dict[str, Access] = {
@@ -65,6 +68,11 @@ ACCESS: dict[str, Access] = {
     "failed_callbacks.index": Access.SIGNED_IN,
     "failed_callbacks.replay": Access.SIGNED_IN,
     "failed_callbacks.delete": Access.SIGNED_IN,
+    "api.jobs": Access.TOKEN,
+    "api.job": Access.TOKEN,
+    "api.trigger": Access.TOKEN,
+    "api.triggers": Access.TOKEN,
+    "api.run": Access.TOKEN,
 }
 
 
@@ -80,7 +88,9 @@ def guard() -> BaseResponse | None:
     needed = ACCESS.get(request.endpoint)
     if needed is None:
         abort(403, "Nobody may do this.")
-    if needed is not Access.ANYBODY:
+    if needed is Access.TOKEN:
+        auth.recognise()
+    elif needed is not Access.ANYBODY:
         recognise()
     if needed is Access.SIGNED_IN and g.get("person") is None:
         return _to_sign_in()

@@ -10,6 +10,8 @@ from werkzeug.wrappers import Response
 
 from baton import telemetry
 
+from .api.reading import API_PATH, Refused
+
 TITLES: dict[int, str] = {
     400: "This cannot be read",
     401: "Sign in first",
@@ -35,10 +37,19 @@ _OWN_WORDS: dict[int, str] = {
 
 def install(app: Flask) -> None:
     """Answer every error of `app` with a page."""
+    app.register_error_handler(Refused, refused)
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(SQLAlchemyError, database_error)
     app.register_error_handler(RedisError, redis_error)
     app.register_error_handler(Exception, unforeseen)
+
+
+def refused(error: Refused) -> Response:
+    """What a program has to mend."""
+    answer = make_response({"error": error.to_map()}, error.status)
+    if error.status == 401:
+        answer.headers["WWW-Authenticate"] = "Bearer"
+    return answer
 
 
 def http_error(error: HTTPException) -> Response:
@@ -73,6 +84,8 @@ def unforeseen(error: Exception) -> Response:
 
 
 def _page(code: int, text: str) -> Response:
+    if request.path.startswith(API_PATH):
+        return make_response({"error": {"code": f"http_{code}", "message": text}}, code)
     title = TITLES.get(code, "Something went wrong")
     # an error may come before anybody knows who asks; the page needs neither database nor Redis
     is_known = g.get("person") is not None
