@@ -8,9 +8,14 @@ import platform
 import sys
 from pathlib import Path
 
-from . import latency, planning, whole_path
+from . import latency, planning, schedulers, whole_path
 
-FIGURES = {"latency": latency.measure, "whole-path": whole_path.measure, "planning": planning.measure}
+FIGURES = {
+    "latency": latency.measure,
+    "whole-path": whole_path.measure,
+    "planning": planning.measure,
+    "schedulers": schedulers.measure,
+}
 RESULTS = Path(__file__).parent / "results.json"
 
 

@@ -45,6 +45,7 @@ class Installation:
     engine: Engine
     group_id: int
     token: str
+    database_url: str
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
@@ -52,10 +53,10 @@ class Installation:
         """The file of handler starts."""
         return self.folder / "starts"
 
-    def start(self, name: str, **environ: str) -> None:
-        """Start one role; its output goes to a file of the folder."""
-        with (self.folder / f"{name}.log").open("wb") as log:
-            self.processes[name] = subprocess.Popen(
+    def start(self, name: str, *, called: str = "", **environ: str) -> None:
+        """Start one role; its output goes to a file of the folder. `called`: one of several."""
+        with (self.folder / f"{called or name}.log").open("ab") as log:
+            self.processes[called or name] = subprocess.Popen(
                 leashed([sys.executable, "-m", name]),
                 cwd=ROOT,
                 env={**os.environ, **self._environ(), **environ},
@@ -126,13 +127,9 @@ class Installation:
             "BATON_LOG_DIR": str(self.folder / "logs"),
             "BATON_SPOOL_DIR": str(self.folder / "spool"),
             "REDIS_URL": self.server.url,
-            "DATABASE_URL": self._database_url,
+            "DATABASE_URL": self.database_url,
             STARTS: str(self.starts),
         }
-
-    @property
-    def _database_url(self) -> str:
-        return f"sqlite:///{self.folder / 'baton.db'}"
 
     def _logs(self) -> str:
         return "\n".join(
@@ -141,16 +138,16 @@ class Installation:
 
 
 @contextlib.contextmanager
-def installation() -> Iterator[Installation]:
-    """A fresh one, gone afterwards."""
+def installation(database_url: str | None = None) -> Iterator[Installation]:
+    """A fresh one, gone afterwards; on SQLite, or in an empty database that is given."""
     folder = Path(tempfile.mkdtemp(prefix="baton-bench-"))
-    url = f"sqlite:///{folder / 'baton.db'}"
+    url = database_url or f"sqlite:///{folder / 'baton.db'}"
     upgrade(url)
     engine = make_engine(url)
     with write(engine) as connection:
         group_id = groups.ensure(connection, APP_NAME, "Benchmarks", SYSTEM_CLOCK.now_ms())
     server = EmbeddedRedis.start(folder / "redis")
-    installed = Installation(folder, server, connect(server.url), engine, group_id, secrets.token_hex())
+    installed = Installation(folder, server, connect(server.url), engine, group_id, secrets.token_hex(), url)
     try:
         yield installed
     finally:
