@@ -20,6 +20,7 @@ from .forms.trigger import new_token
 from .health import health
 from .live import live_pages
 from .options import Options
+from .pages.calendars import calendars_pages
 from .pages.cancellations import cancellations
 from .pages.executors import executors_pages, groups_pages
 from .pages.failed_callbacks import failed_callbacks_pages
@@ -47,6 +48,7 @@ _NOUNS = (
     executors_pages,
     groups_pages,
     failed_callbacks_pages,
+    calendars_pages,
     api,
 )
 

@@ -83,7 +83,7 @@ def run(
             pid=os.getpid(),
             handlers=known["handlers"],
             slots=concurrency,
-            running=runs.busy(),
+            running=min(runs.busy(), concurrency),  # what is given ahead does not run yet
             started_ms=started_ms,
             beat_ms=SYSTEM_CLOCK.now_ms(),
             version=baton.__version__,

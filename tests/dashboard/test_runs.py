@@ -13,7 +13,7 @@ from baton.envelope import group_key, seal
 from baton.failpoints import arm
 from baton.store import failed_callbacks
 from baton.store.engine import write
-from baton.store.models import FailedCallback, Job, JobLog
+from baton.store.models import Calendar, FailedCallback, Job, JobLog
 from dashboard.queries import run_log
 
 from .. import factories
@@ -142,6 +142,7 @@ SEAMS = {
     "job.updated": ("/jobs/1", lambda site: [row.name for row in site.rows(Job)], ["Made"]),
     "job.started": ("/jobs/1/start", lambda site: [row.trigger_status for row in site.rows(Job)], [1]),
     "job.stopped": ("/jobs/1/stop", lambda site: [row.trigger_status for row in site.rows(Job)], [0]),
+    "calendar.updated": ("/calendars/1", lambda site: [row.name for row in site.rows(Calendar)], ["Made"]),
     "trigger.planned": ("/jobs/1/triggers", lambda site: len(site.rows(JobLog)), 2),
     "kill.recorded": ("/runs/1/cancellation", lambda site: len(site.audited()), 1),
     "replay.appended": ("/failed-callbacks/1/replays", lambda site: len(site.rows(FailedCallback)), 0),
@@ -162,9 +163,11 @@ def test_a_process_that_ends_at_a_seam_leaves_nothing_half_done(plain_site, disa
             payload=b"x", now_ms=1,
         )  # fmt: skip
     ana = site.person()
+    ana.post("/calendars", {"name": "Holidays", "rules": "SAT-SUN"})
+    site.forget_audit()
     form = {
         "group_id": group_id, "name": "Made", "executor_handler": "report", "schedule_type": "FIX_RATE",
-        "schedule_conf": "10", "version": "1", "token": "6f1c9d2e-0000-4000-8000-000000000001",
+        "schedule_conf": "10", "rules": "", "version": "1", "token": "6f1c9d2e-0000-4000-8000-000000000001",
     }  # fmt: skip
     token = ana.token()
     arm(f"{seam}=raise")
