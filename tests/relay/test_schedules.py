@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
 
@@ -31,7 +32,7 @@ def test_a_fixed_delay_counts_from_the_end_of_each_run(whole_baton, database):
 
     rows = [row for row in baton.facts() if row.handle_time]
     assert {row.trigger_type for row in rows} == {"CRON"}
-    pauses_ms = [later.fire_at - earlier.handle_time for earlier, later in zip(rows, rows[1:], strict=False)]
+    pauses_ms = [later.fire_at - earlier.handle_time for earlier, later in pairwise(rows)]
     assert min(pauses_ms) >= 1000
     assert baton.verdict(serial=[job_id]).is_clean
 
