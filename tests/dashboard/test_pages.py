@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from baton.store import failed_callbacks
+from baton.store import calendars, failed_callbacks
 from baton.store.engine import write
 
 from ..clocks import NOON_MS
@@ -17,7 +17,7 @@ from .site import Site
 PAGES = (
     "/", "/jobs", "/jobs/new", "/jobs/1", "/jobs/1/edit", "/jobs/1/deletion", "/jobs/1/triggers/new",
     "/runs", "/runs?since=7d&start=2026-01-01T00:00", "/runs/1", "/runs/2", "/executors", "/failed-callbacks",
-    "/no-such-page", "/runs/99",
+    "/calendars", "/calendars/1", "/no-such-page", "/runs/99",
 )  # fmt: skip
 ALONE = {"br", "hr", "img", "input", "link", "meta"}
 
@@ -69,6 +69,7 @@ def full_site(plain_site: Site) -> Site:
     plain_site.run(group_id, job_id, outcome="failed", handle_msg="Traceback \n x")
     plain_site.run(group_id, job_id, trigger_code=200, pushed_at=1)
     with write(plain_site.engine) as connection:
+        calendars.create(connection, "Holidays", "SAT-SUN", NOON_MS)
         failed_callbacks.keep(
             connection, app_name="demo", entry_id="1-0", field="settled:1", log_id=1, reason="no row",
             payload=b"x", now_ms=1,
