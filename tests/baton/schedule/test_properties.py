@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baton.errors import ScheduleError
@@ -42,7 +42,8 @@ SCHEDULES = st.builds(
 @given(SCHEDULES, MOMENTS)
 def test_the_next_time_is_after_now_within_the_bounds_and_said_again(schedule, now_ms):
     found = next_fire(schedule, now_ms)
-    assume(found is not None)
+    if found is None:
+        return
 
     assert found > now_ms
     assert found >= schedule.start_at
@@ -65,11 +66,11 @@ def test_times_only_go_forward(schedule, now_ms):
 @settings(max_examples=200, deadline=None)
 @given(SCHEDULES, MOMENTS)
 def test_the_past_is_what_the_future_was(schedule, now_ms):
-    assume(schedule.type in ("CRON", "FIX_RATE", "ONCE"))
     times = upcoming(schedule, now_ms, 8)
-    assume(len(times) == 8)
+    if len(times) < 2:
+        return
 
-    assert within(schedule, times[5], times[0], times[-1], 100) == times[:-1]
+    assert within(schedule, times[len(times) // 2], times[0], times[-1], 100) == times[:-1]
 
 
 @settings(max_examples=100, deadline=None)
