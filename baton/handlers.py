@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 import importlib
 import importlib.util
 import inspect
 import pkgutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,6 +33,8 @@ class Handler:
     context_name: str | None
     """The parameter that takes the context; None if the function takes no arguments."""
     place: str
+    declared: Mapping[str, Any]
+    """What `@job` said about when and how it runs; `baton apply` makes a job of it."""
 
     def __call__(self, context: JobContext) -> Any:
         arguments = {self.context_name: context} if self.context_name else {}
@@ -42,23 +45,80 @@ class Handler:
 _registry: dict[str, Handler] = {}
 
 
+DECLARABLE = frozenset(
+    [
+        "author",
+        "block_strategy",
+        "catchup_window_s",
+        "child_job_ids",
+        "children",
+        "cron",
+        "delay",
+        "description",
+        "dst_fold",
+        "dst_gap",
+        "every",
+        "executor_fail_retry_count",
+        "executor_handler",
+        "executor_param",
+        "executor_tag",
+        "executor_timeout",
+        "group",
+        "handler",
+        "jitter_s",
+        "max_catchup",
+        "max_concurrency",
+        "max_queue",
+        "misfire_strategy",
+        "name",
+        "on_lost",
+        "once",
+        "param",
+        "priority",
+        "retries",
+        "retry_backoff",
+        "retry_delay_max_s",
+        "retry_delay_s",
+        "retry_refused",
+        "route_strategy",
+        "serial_scope",
+        "start_deadline_s",
+        "time_zone",
+        "timeout",
+        "zone",
+    ]
+)
+"""What `@job` takes beside a name: the words of `baton/declarations.py`, which reads and checks them."""
+
+
 def job(
-    name: str, *, init: Callable[[], Any] | None = None, destroy: Callable[[], Any] | None = None
+    name: str,
+    *,
+    init: Callable[[], Any] | None = None,
+    destroy: Callable[[], Any] | None = None,
+    **declared: Any,
 ) -> Callable[[_F], _F]:
     """Declare the decorated function (plain or `async def`) as the handler `name`.
 
     The function stays callable. It may take one parameter, which gets the `JobContext`. `init` and
-    `destroy` run once in each child process that runs the handler. Raises `HandlerError`.
+    `destroy` run once in each child process that runs the handler. Everything else says when and how
+    it runs, as `cron="30 8 * * *"`: `baton apply` makes a job of it. Raises `HandlerError`.
     """
     if not name.strip() or len(name) > 128:
         raise HandlerError(f'a handler needs a name of 1 to 128 characters: @job("report"), not {name!r}')
+    for strange in sorted(declared.keys() - DECLARABLE):
+        nearest = difflib.get_close_matches(strange, sorted(DECLARABLE), 1)
+        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+        raise HandlerError(f"@job({name!r}) takes no {strange!r}{hint}")
 
     def declare(function: _F) -> _F:
         place = f"{function.__module__}.{function.__qualname__}"
         known = _registry.get(name)
         if known is not None and known.place != place:
             raise HandlerError(f"two handlers are called {name!r}: {known.place} and {place}; rename one")
-        _registry[name] = Handler(name, function, init, destroy, _context_name(function, name), place)
+        _registry[name] = Handler(
+            name, function, init, destroy, _context_name(function, name), place, declared
+        )
         return function
 
     return declare

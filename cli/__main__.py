@@ -19,6 +19,8 @@ COMMANDS = {
     "migrate": "bring the database to this version's tables",
     "seed": "put the demo group and its jobs into the database, once",
     "signin": "print a one-time link to sign in to the dashboard",
+    "plan": "show how jobs differ from what code and jobs.yaml declare",
+    "apply": "make the jobs as code and jobs.yaml declare them",
     "token": "make, list and revoke tokens for the API",
     "check": "look at the settings and name every problem",
     "doctor": "look at settings, Redis, database and handlers; exit code 0 when all is well",

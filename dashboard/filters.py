@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from flask import Flask
 
+from baton.declarations import differs_from_declared
 from baton.vocabulary import (
     BlockStrategy,
     MisfireStrategy,
@@ -96,6 +97,7 @@ def install(app: Flask) -> None:
         wall=wall,
         duration=duration,
         seconds=seconds,
+        differs=differs_from_declared,
         first_line=first_line,
         pretty_json=pretty_json,
         reason=reason,

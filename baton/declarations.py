@@ -1,0 +1,279 @@
+"""Declared jobs: what code or a file says a job is, read and compared with what is stored. Pure.
+
+A declaration names some fields of a job; the others stay as people leave them. What was applied last
+is kept with the job, so that three things can be told apart: the declaration changed, an operator
+edited the job, or both.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from .children import read_ids
+from .errors import InputError, ScheduleError
+from .messages import check_param
+from .schedule import Schedule, check
+from .vocabulary import (
+    BlockStrategy,
+    DstFold,
+    DstGap,
+    MisfireStrategy,
+    OnLost,
+    RetryBackoff,
+    RouteStrategy,
+    ScheduleType,
+    SerialScope,
+)
+
+FROM_CODE, FROM_FILE = "code", "file"
+KEY_LIMIT = 120
+
+SCHEDULES = {
+    "cron": ScheduleType.CRON,
+    "every": ScheduleType.FIX_RATE,
+    "delay": ScheduleType.FIX_DELAY,
+    "once": ScheduleType.ONCE,
+}
+"""Short words for a schedule: `cron="30 8 * * *"`, `every=60`, `delay=60`, `once="2027-01-31T08:30"`."""
+SHORT = {
+    "handler": "executor_handler",
+    "param": "executor_param",
+    "timeout": "executor_timeout",
+    "retries": "executor_fail_retry_count",
+    "zone": "time_zone",
+    "children": "child_job_ids",
+}
+_WORDS: dict[str, type[StrEnum]] = {
+    "misfire_strategy": MisfireStrategy,
+    "route_strategy": RouteStrategy,
+    "block_strategy": BlockStrategy,
+    "serial_scope": SerialScope,
+    "retry_backoff": RetryBackoff,
+    "on_lost": OnLost,
+    "dst_gap": DstGap,
+    "dst_fold": DstFold,
+}
+_NUMBERS: dict[str, tuple[int, int]] = {
+    "executor_timeout": (0, 30 * 86_400),
+    "executor_fail_retry_count": (0, 100),
+    "retry_delay_s": (0, 86_400),
+    "retry_delay_max_s": (0, 86_400),
+    "jitter_s": (0, 3600),
+    "max_catchup": (1, 1000),
+    "catchup_window_s": (0, 30 * 86_400),
+    "start_deadline_s": (0, 7 * 86_400),
+    "max_concurrency": (1, 1000),
+    "max_queue": (0, 1_000_000),
+    "priority": (0, 9),
+}
+_TEXTS = {
+    "name": 128,
+    "description": 4000,
+    "author": 64,
+    "executor_handler": 128,
+    "executor_param": 65_536,
+    "time_zone": 64,
+    "executor_tag": 32,
+    "child_job_ids": 255,
+}
+NAMES = frozenset({*SCHEDULES, *SHORT, *_WORDS, *_NUMBERS, *_TEXTS, "group", "retry_refused"})
+"""What a declaration may say; `@job` knows the same words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """One job as code or a file says it is."""
+
+    key: str
+    """`code:<group>/<handler>` or `file:<name>`."""
+    group: str
+    """The app name of its executor group."""
+    values: Mapping[str, Any]
+    """Column of the job -> declared value; only what was said."""
+
+    def to_json(self) -> str:
+        """As it is kept with the job."""
+        return json.dumps(dict(self.values), ensure_ascii=False, sort_keys=True)
+
+
+def read_all(source: str, jobs: Mapping[str, Any], default_group: str) -> list[Declaration]:
+    """Read declarations by name; raises `InputError` with all problems at once."""
+    read: list[Declaration] = []
+    problems: list[str] = []
+    for name, said in jobs.items():
+        try:
+            read.append(_read(source, str(name), said, default_group, problems))
+        except InputError as problem:
+            problems.append(f"job {str(name)!r}: {problem}")
+    if problems:
+        raise InputError(*problems)
+    return read
+
+
+def _read(source: str, name: str, said: Any, default_group: str, problems: list[str]) -> Declaration:
+    if not isinstance(said, Mapping):
+        raise InputError("a job is a list of fields, as cron: '30 8 * * *'")
+    if not 0 < len(name) <= KEY_LIMIT or not name.isprintable():
+        raise InputError(f"a name has 1 to {KEY_LIMIT} printable characters")
+    values: dict[str, Any] = {"name": name, "executor_handler": name}
+    for field, value in said.items():
+        try:
+            values |= _value(str(field), value)
+        except InputError as problem:
+            problems.append(f"job {name!r}: {problem}")
+    group = str(values.pop("group", default_group))
+    _check_schedule(values)
+    return Declaration(
+        f"{source}:{group}/{name}" if source == FROM_CODE else f"{source}:{name}", group, values
+    )
+
+
+def _value(field: str, value: Any) -> dict[str, Any]:
+    if field in SCHEDULES:
+        return {"schedule_type": SCHEDULES[field].value, "schedule_conf": str(value)}
+    column = SHORT.get(field, field)
+    if column in _WORDS:
+        words = list(_WORDS[column])
+        if value not in words:
+            raise InputError(f"{field} is {value!r}; use one of {', '.join(words)}")
+        return {column: str(value)}
+    if column in _NUMBERS:
+        least, most = _NUMBERS[column]
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise InputError(f"{field} is {value!r}; give a whole number from {least} to {most:,}")
+        return {column: value}
+    if column == "retry_refused":
+        if not isinstance(value, bool):
+            raise InputError(f"{field} is {value!r}; it is true or false")
+        return {column: value}
+    if column in _TEXTS or column == "group":
+        return {column: _text(field, column, value)}
+    nearest = difflib.get_close_matches(field, sorted(NAMES), 1)
+    hint = f"; did you mean {nearest[0]!r}?" if nearest else f"; there are: {', '.join(sorted(NAMES))}"
+    raise InputError(f"there is no field {field!r}{hint}")
+
+
+def _text(field: str, column: str, value: Any) -> str:
+    if column == "executor_param":
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        check_param(text)
+        return text
+    text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    if column == "child_job_ids":
+        text = ",".join(map(str, read_ids(text)))
+    if len(text) > _TEXTS.get(column, 64) or "\x00" in text:
+        raise InputError(f"{field} has {len(text):,} characters; at most {_TEXTS.get(column, 64):,} fit")
+    return text
+
+
+def _check_schedule(values: Mapping[str, Any]) -> None:
+    schedule = Schedule(
+        values.get("schedule_type", ScheduleType.NONE),
+        values.get("schedule_conf", ""),
+        values.get("time_zone", "UTC"),
+    )
+    try:
+        check(schedule)
+    except ScheduleError as problem:
+        raise InputError(str(problem)) from None
+
+
+# compared with what is stored
+
+
+class Change(StrEnum):
+    """What applying a declaration would do."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    EDITED = "edited"
+    """An operator edited the job; the declaration did not change, so the edit stays."""
+    UNCHANGED = "unchanged"
+    GONE = "gone"
+    """Its declaration is not there any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One field that is not as declared."""
+
+    field: str
+    stored: Any
+    declared: Any
+    is_edit: bool
+    """An operator wrote what is stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One declaration against its job."""
+
+    change: Change
+    key: str
+    job_id: int | None
+    declaration: Declaration | None
+    fields: tuple[FieldChange, ...] = ()
+
+
+class Stored(Protocol):
+    """A job that was declared."""
+
+    @property
+    def id(self) -> int:
+        """Its id."""
+
+    @property
+    def declared_key(self) -> str | None:
+        """What declares it."""
+
+    @property
+    def declared(self) -> str:
+        """What was applied last (JSON)."""
+
+
+def compare(
+    declarations: Iterable[Declaration], stored: Iterable[Stored], sources: Iterable[str]
+) -> list[Difference]:
+    """What applying would do, in the order of the declarations; then what is gone from `sources`."""
+    by_key = {job.declared_key: job for job in stored}
+    found = [_difference(each, by_key.pop(each.key, None)) for each in declarations]
+    gone = [
+        Difference(Change.GONE, key, job.id, None)
+        for key, job in sorted(by_key.items(), key=lambda item: str(item[0]))
+        if key is not None and key.startswith(tuple(sources))
+    ]
+    return found + gone
+
+
+def _difference(declaration: Declaration, job: Stored | None) -> Difference:
+    if job is None:
+        news = tuple(FieldChange(name, None, value, False) for name, value in declaration.values.items())
+        return Difference(Change.NEW, declaration.key, None, declaration, news)
+    before = json.loads(job.declared or "{}")
+    differing = tuple(
+        FieldChange(name, getattr(job, name), value, getattr(job, name) != before.get(name))
+        for name, value in declaration.values.items()
+        if getattr(job, name) != value
+    )
+    if declaration.to_json() != job.declared:
+        change = Change.CHANGED
+    else:
+        change = Change.EDITED if differing else Change.UNCHANGED
+    return Difference(change, declaration.key, job.id, declaration, differing)
+
+
+def differs_from_declared(job: Stored) -> tuple[FieldChange, ...]:
+    """What an operator changed since the declaration of this job was applied."""
+    if not job.declared_key:
+        return ()
+    declared: dict[str, Any] = json.loads(job.declared or "{}")
+    return tuple(
+        FieldChange(name, getattr(job, name), value, True)
+        for name, value in declared.items()
+        if getattr(job, name) != value
+    )

@@ -1,0 +1,108 @@
+"""What `baton plan` and `baton apply` share: reading declarations, and showing what differs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from sqlalchemy import Connection
+
+import config
+from baton import declarations, handlers
+from baton.declarations import FROM_CODE, FROM_FILE, Change, Declaration, Difference
+from baton.errors import InputError
+from baton.store import declared
+
+DEFAULT_FILE = "jobs.yaml"
+_SIGNS = {Change.NEW: "+", Change.CHANGED: "~", Change.EDITED: "!", Change.UNCHANGED: " ", Change.GONE: "-"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where declarations come from, and how they are shown."""
+    parser.add_argument(
+        "--file", metavar="PATH", help=f"a file of jobs (default: {DEFAULT_FILE}, if it is there)"
+    )
+    parser.add_argument("--no-code", action="store_true", help="leave out what @job declares")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def differences(
+    connection: Connection, arguments: argparse.Namespace, settings: config.Settings
+) -> list[Difference]:
+    """Every declaration against its job."""
+    found: list[Declaration] = []
+    sources: list[str] = []
+    path = Path(arguments.file or DEFAULT_FILE)
+    if arguments.file or path.exists():
+        found += declarations.read_all(FROM_FILE, _jobs_in(path), settings.group)
+        sources.append(f"{FROM_FILE}:")
+    if not arguments.no_code:
+        found += declarations.read_all(FROM_CODE, _jobs_in_code(settings), settings.group)
+        sources.append(f"{FROM_CODE}:{settings.group}/")
+    return declarations.compare(found, declared.all_declared(connection), sources)
+
+
+def show(found: Sequence[Difference], *, as_json: bool) -> None:
+    """Print them, as lines for people or as JSON."""
+    if as_json:
+        print(json.dumps([_map(each) for each in found], ensure_ascii=False, indent=2))
+        return
+    for each in found:
+        if each.change is Change.UNCHANGED:
+            continue
+        print(f"{_SIGNS[each.change]} {each.key}: {_WORDS[each.change]}")
+        for field in each.fields:
+            who = "  (edited by an operator)" if field.is_edit and each.change is not Change.NEW else ""
+            before = "" if each.change is Change.NEW else f"{field.stored!r} → "
+            print(f"    {field.field}: {before}{field.declared!r}{who}")
+    counts = {change: sum(each.change is change for each in found) for change in Change}
+    print(
+        ", ".join(f"{count} {change}" for change, count in counts.items() if count) or "nothing is declared"
+    )
+
+
+_WORDS = {
+    Change.NEW: "new",
+    Change.CHANGED: "changed",
+    Change.EDITED: "differs from its declaration; an operator edited it, so it stays (--force overwrites)",
+    Change.GONE: "not declared any more (--prune stops it)",
+}
+
+
+def _jobs_in(path: Path) -> dict[str, Any]:
+    try:
+        raw = yaml.safe_load(path.read_text("utf-8"))
+    except OSError as problem:
+        raise InputError(f"{path} cannot be read: {problem.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as problem:
+        raise InputError(f"{path} is not YAML: {problem}") from None
+    jobs = raw.get("jobs") if isinstance(raw, dict) else None
+    if not isinstance(jobs, dict) or set(raw) != {"jobs"}:
+        raise InputError(f"{path} must have one key, jobs:, with a job under each name below it")
+    return {str(name): said for name, said in jobs.items()}
+
+
+def _jobs_in_code(settings: config.Settings) -> dict[str, Any]:
+    names = [name.strip() for name in settings.handlers.split(",") if name.strip()]
+    return {name: handler.declared for name, handler in handlers.load(names).items() if handler.declared}
+
+
+def _map(each: Difference) -> dict[str, Any]:
+    return {
+        "change": each.change,
+        "key": each.key,
+        "job_id": each.job_id,
+        "fields": [
+            {
+                "field": field.field,
+                "stored": field.stored,
+                "declared": field.declared,
+                "edited": field.is_edit,
+            }
+            for field in each.fields
+        ],
+    }

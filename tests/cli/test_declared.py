@@ -1,0 +1,185 @@
+"""`baton plan` and `baton apply` on a real database."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from sqlalchemy import select
+
+from baton import declarations, handlers
+from baton.declarations import compare, differs_from_declared, read_all
+from baton.errors import HandlerError, InputError
+from baton.store import declared, jobs
+from baton.store.engine import make_engine, write
+from baton.store.models import Job
+from cli.__main__ import main
+
+YAML = """
+jobs:
+  prices:
+    handler: refresh
+    every: 300
+    param: {market: DE}
+    priority: 9
+  year-end:
+    handler: close
+    cron: "0 0 2 1 1 ?"
+    zone: Europe/Berlin
+"""
+CODE = """
+from baton import job
+
+@job("nightly", cron="30 8 * * 1-5", zone="Europe/Berlin", retries=2)
+def nightly(): ...
+
+@job("by-hand")
+def by_hand(): ...
+"""
+
+
+@pytest.fixture
+def place(monkeypatch, sqlite_url, tmp_path):
+    """A project folder with both kinds of declarations."""
+    monkeypatch.setenv("DATABASE_URL", sqlite_url)
+    monkeypatch.setenv("BATON_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("BATON_ENV", "development")
+    monkeypatch.setenv("BATON_HANDLERS", f"declared_{tmp_path.name.replace('-', '_')}")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(handlers, "_registry", {})
+    (tmp_path / "jobs.yaml").write_text(YAML)
+    (tmp_path / f"declared_{tmp_path.name.replace('-', '_')}.py").write_text(CODE)
+    return tmp_path
+
+
+@pytest.fixture
+def stored(sqlite_url):
+    engine = make_engine(sqlite_url)
+
+    def look():
+        with engine.connect() as connection:
+            return {row.name: row for row in connection.execute(select(Job.__table__).order_by(Job.id))}
+
+    look.engine = engine
+    yield look
+    engine.dispose()
+
+
+def planned(capsys, *arguments: str) -> dict[str, str]:
+    main(["plan", "--json", *arguments])
+    return {each["key"]: each["change"] for each in json.loads(capsys.readouterr().out)}
+
+
+def test_what_is_declared_is_made_once_and_followed(place, stored, capsys):
+    assert main(["plan"]) == 2
+    assert stored() == {}, "a plan changes nothing"
+    capsys.readouterr()
+
+    assert main(["apply"]) == 0
+
+    made = stored()
+    assert made.keys() == {"prices", "year-end", "nightly"}
+    prices, nightly = made["prices"], made["nightly"]
+    assert (prices.schedule_type, prices.schedule_conf, prices.priority) == ("FIX_RATE", "300", 9)
+    assert (prices.executor_handler, prices.executor_param) == ("refresh", '{"market": "DE"}')
+    assert (nightly.declared_key, nightly.executor_fail_retry_count) == ("code:demo/nightly", 2)
+    assert all(row.trigger_status == 1 and row.next_trigger_time > 0 for row in made.values())
+    assert main(["plan"]) == 0
+    assert main(["apply"]) == 0
+    assert stored() == made
+
+
+def test_an_edit_stays_until_the_declaration_changes(place, stored, capsys):
+    main(["apply"])
+    capsys.readouterr()
+    prices = stored()["prices"].id
+    with write(stored.engine) as connection:
+        job = jobs.get(connection, prices)
+        draft = jobs.JobDraft(job.group_id, "prices", "refresh", priority=1, schedule_type="FIX_RATE",
+                              schedule_conf="300", executor_param=job.executor_param)  # fmt: skip
+        assert jobs.edit(connection, prices, job.version, draft, 5)
+        (differs,) = differs_from_declared(jobs.get(connection, prices))
+    assert (differs.field, differs.declared, differs.stored) == ("priority", 9, 1)
+
+    assert planned(capsys)["file:prices"] == "edited"
+    main(["apply"])
+    assert stored()["prices"].priority == 1
+    (place / "jobs.yaml").write_text(YAML.replace("every: 300", "every: 60"))
+    capsys.readouterr()
+    assert planned(capsys)["file:prices"] == "changed"
+    main(["apply"])
+    assert (stored()["prices"].priority, stored()["prices"].schedule_conf) == (9, "60")
+
+
+def test_force_overwrites_an_edit(place, stored, capsys):
+    main(["apply"])
+    with stored.engine.begin() as connection:
+        connection.execute(Job.__table__.update().values(executor_timeout=7, priority=3))
+
+    main(["apply", "--force"])
+
+    assert stored()["prices"].priority == 9
+    assert stored()["prices"].executor_timeout == 7, "what is not declared stays as it is"
+
+
+def test_what_is_gone_is_stopped_only_when_asked_to(place, stored, capsys):
+    main(["apply"])
+    (place / "jobs.yaml").write_text("jobs: {}\n")
+    capsys.readouterr()
+    assert planned(capsys)["file:prices"] == "gone"
+
+    main(["apply"])
+    assert stored()["prices"].trigger_status == 1
+    main(["apply", "--prune"])
+
+    assert (stored()["prices"].trigger_status, stored()["prices"].declared_key) == (0, None)
+    assert stored()["nightly"].trigger_status == 1
+
+
+BAD = {
+    "jobs: {a: {crn: '* * * * *'}}": "did you mean 'cron'",
+    "jobs: {a: {cron: '61 * * * *'}}": "61",
+    "jobs: {a: {zone: Mars/Olympus, cron: '* * * * *'}}": "Mars/Olympus",
+    "jobs: {a: {priority: 10}}": "0 to 9",
+    "jobs: {a: {block_strategy: NEVER}}": "SERIAL_EXECUTION",
+    "jobs: {a: {group: nowhere, every: 5}}": "no executor group 'nowhere'",
+    "jobs: {a: 5}": "list of fields",
+    "job: {}": "one key, jobs:",
+    "jobs: [": "is not YAML",
+    "jobs: {a: {children: 'x'}}": "ids with commas",
+}
+
+
+@pytest.mark.parametrize("text", BAD)
+def test_what_is_wrong_is_said_and_nothing_is_made(place, stored, capsys, text):
+    (place / "jobs.yaml").write_text(text)
+
+    assert main(["apply"]) == 1
+
+    assert BAD[text] in capsys.readouterr().err
+    assert stored() == {}
+
+
+def test_all_problems_are_said_at_once():
+    with pytest.raises(InputError) as caught:
+        read_all("file", {"a": {"crn": "x", "priority": 99}, "b": {"evry": 5}}, "demo")
+
+    assert len(caught.value.problems) == 3
+
+
+def test_job_takes_the_words_that_declarations_know():
+    assert handlers.DECLARABLE == declarations.NAMES
+    with pytest.raises(HandlerError, match="did you mean 'cron'"):
+        handlers.job("x", crn="* * * * *")
+
+
+def test_comparing_twice_says_the_same(place, stored):
+    main(["apply"])
+    with stored.engine.connect() as connection:
+        kept = declared.all_declared(connection)
+    found = compare([], kept, ["file:"])
+    assert [(each.change.value, each.key) for each in found] == [
+        ("gone", "file:prices"),
+        ("gone", "file:year-end"),
+    ]
