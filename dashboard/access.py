@@ -77,6 +77,7 @@ ACCESS: dict[str, Access] = {
     "api.job": Access.TOKEN,
     "api.trigger": Access.TOKEN,
     "api.triggers": Access.TOKEN,
+    "api.backfill": Access.TOKEN,
     "api.run": Access.TOKEN,
 }
 

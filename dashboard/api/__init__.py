@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from . import jobs, runs, triggers
+from . import backfills, jobs, runs, triggers
 
 PREFIX = "/api/v1"
 
@@ -12,5 +12,6 @@ api = Blueprint("api", __name__, url_prefix=PREFIX)
 api.add_url_rule("/jobs", "jobs", jobs.index, methods=["GET"])
 api.add_url_rule("/jobs/<id:job_id>", "job", jobs.show, methods=["GET"])
 api.add_url_rule("/jobs/<id:job_id>/triggers", "trigger", triggers.create, methods=["POST"])
+api.add_url_rule("/jobs/<id:job_id>/backfills", "backfill", backfills.create, methods=["POST"])
 api.add_url_rule("/triggers", "triggers", triggers.create_many, methods=["POST"])
 api.add_url_rule("/runs/<id:log_id>", "run", runs.show, methods=["GET"])

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from baton.failpoints import arm
 from baton.store import api_tokens
 from baton.store.engine import write
 from baton.store.models import ApiToken, JobLog
@@ -179,3 +180,27 @@ def test_jobs_are_found_page_by_page(plain_site):
     assert [len(page["jobs"]) for page in (first, second)] == [100, 30]
     assert second["next"] is None
     assert program.get(f"/jobs/{first['jobs'][0]['id']}").json == first["jobs"][0]
+
+
+def test_a_backfill_plans_what_had_no_run_once(site):
+    job_id = site.job(
+        site.group(), schedule_type="CRON", schedule_conf="0 * * * *", time_zone="Europe/Berlin"
+    )
+    now_ms = site.clock.now_ms()
+    asked = {"from": now_ms - 6 * 3_600_000, "to": now_ms}
+    program = Program(site)
+
+    dry = program.post(f"/jobs/{job_id}/backfills", {**asked, "dry_run": True}).json
+    assert (len(dry["fire_times"]), dry["planned"], site.rows(JobLog)) == (6, False, [])
+    made = program.post(f"/jobs/{job_id}/backfills", asked).json
+    again = program.post(f"/jobs/{job_id}/backfills", asked).json
+
+    assert made["fire_times"] == dry["fire_times"]
+    assert (again["fire_times"], again["had_their_run"]) == ([], 6)
+    assert {row.trigger_type for row in site.rows(JobLog)} == {"BACKFILL"}
+    arm("backfill.planned=raise")
+    dead = program.post(f"/jobs/{job_id}/backfills", {"from": now_ms - 8 * 3_600_000, "to": now_ms})
+    arm("")
+    assert (dead.status_code, len(site.rows(JobLog))) == (500, 8), "what was committed stands"
+    for body in ({}, {"from": "soon"}, {"from": now_ms, "to": 5}, {"from": True}):
+        assert error(program.post(f"/jobs/{job_id}/backfills", body)) == (422, "bad_value")
