@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
+from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from flask import Flask
 
@@ -126,8 +126,12 @@ def utc(ms: int) -> str:
 
 
 def wall(ms: int, zone: str) -> str:
-    """By the wall clock of `zone`: `Mon 2026-01-05 08:30:00`."""
-    return _at(ms).astimezone(ZoneInfo(zone)).strftime("%a %Y-%m-%d %H:%M:%S")
+    """By the wall clock of `zone`: `Mon 2026-01-05 08:30:00`; of a zone nobody knows, as in UTC."""
+    try:
+        clock: tzinfo = ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return utc(ms)
+    return _at(ms).astimezone(clock).strftime("%a %Y-%m-%d %H:%M:%S")
 
 
 def duration(ms: int) -> str:

@@ -8,7 +8,7 @@ time is a changed schedule, in the same statement that changes it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -226,7 +226,12 @@ class JobFilter:
     group_id: int | None = None
     trigger_status: int | None = None
     text: str = ""
-    """Part of the name, the handler or the description."""
+    """Part of the name, the handler, the description or the pause note."""
+    is_paused: bool = False
+    """Only those that a person stopped."""
+    is_halted: bool = False
+    """Only those that the scheduler stopped by itself."""
+    calendar_id: int | None = None
 
 
 # the planner
@@ -403,19 +408,27 @@ def start(connection: Connection, job_id: int, next_ms: int, now_ms: int) -> boo
             trigger_status=TriggerStatus.RUNNING.value,
             next_trigger_time=next_ms,
             stop_reason="",
+            pause_note="",
             updated_at=now_ms,
         )
     )
     return connection.execute(statement).rowcount == 1
 
 
-def stop(connection: Connection, job_id: int, now_ms: int) -> bool:
-    """Follow the schedule no longer; False if it was not followed, or the job is gone."""
+def stop(connection: Connection, job_id: int, now_ms: int, note: str = "") -> bool:
+    """Follow the schedule no longer; False if it was not followed, or the job is gone.
+
+    `note` is what others shall know about it.
+    """
     statement = (
         update(Job)
         .where(Job.id == job_id, _IS_FOLLOWED)
         .values(
-            trigger_status=TriggerStatus.STOPPED.value, next_trigger_time=0, stop_reason="", updated_at=now_ms
+            trigger_status=TriggerStatus.STOPPED.value,
+            next_trigger_time=0,
+            stop_reason="",
+            pause_note=note,
+            updated_at=now_ms,
         )
     )
     return connection.execute(statement).rowcount == 1
@@ -435,6 +448,12 @@ def get(connection: Connection, job_id: int) -> JobView | None:
     """One job, or None."""
     row = connection.execute(_VIEW.where(Job.id == job_id)).one_or_none()
     return JobView(*row) if row else None
+
+
+def names(connection: Connection, job_ids: Collection[int]) -> dict[int, str]:
+    """The names of these jobs; one that was deleted is left out."""
+    found = select(Job.id, Job.name).where(Job.id.in_(job_ids)).order_by(Job.id)
+    return {row.id: row.name for row in connection.execute(found)}
 
 
 def list_page(
@@ -457,8 +476,14 @@ def _fitting(statement: Select[Any], wanted: JobFilter) -> Select[Any]:
         statement = statement.where(Job.group_id == wanted.group_id)
     if wanted.trigger_status is not None:
         statement = statement.where(Job.trigger_status == wanted.trigger_status)
+    if wanted.is_paused:
+        statement = statement.where(Job.pause_note != "")
+    if wanted.is_halted:
+        statement = statement.where(Job.stop_reason != "")
+    if wanted.calendar_id is not None:
+        statement = statement.where(Job.calendar_id == wanted.calendar_id)
     if wanted.text:
-        places = (Job.name, Job.executor_handler, Job.description)
+        places = (Job.name, Job.executor_handler, Job.description, Job.pause_note)
         statement = statement.where(or_(*(place.icontains(wanted.text, autoescape=True) for place in places)))
     return statement
 

@@ -201,6 +201,23 @@ def _draft(reading: Reading, group_ids: Collection[int], calendars: Mapping[int,
     )
 
 
+def typed_schedule(form: Mapping[str, str], calendars: Mapping[int, str]) -> Schedule:
+    """The schedule of a form that is still being typed; what cannot be read yet is as if it were empty."""
+    reading = Reading(form)
+    zone = reading.raw("time_zone").strip() or "UTC"
+    options = schedule_options(reading, zone, calendars)
+    return Schedule(
+        type=reading.raw("schedule_type") or ScheduleType.NONE.value,
+        conf=reading.raw("schedule_conf").strip(),
+        time_zone=zone,
+        gap=options["dst_gap"],
+        fold=options["dst_fold"],
+        start_at=options["start_at"],
+        end_at=0 if "end_at" in reading.errors else options["end_at"],
+        calendar=calendars.get(options["calendar_id"] or 0, ""),
+    )
+
+
 def _group(reading: Reading, group_ids: Collection[int]) -> int:
     group_id = reading.whole("group_id", "The group", 2**63 - 1)
     if group_id not in group_ids:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, flash, g, redirect, render_template, request, url_for
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
 from baton.children import find_cycle, read_ids
 from baton.errors import ScheduleError
-from baton.schedule import Schedule, next_fire
+from baton.schedule import next_fire
 from baton.store import calendars, followups, groups, jobs, runs
 from baton.store.engine import read, write
 from baton.store.jobs import JobView
@@ -18,9 +18,9 @@ from baton.vocabulary import RouteStrategy, RunState, ScheduleType
 from .. import audit
 from ..access import local_path
 from ..filters import label
-from ..forms.job import FireTimes, JobForm, time_zones
+from ..forms.job import FireTimes, JobForm, time_zones, typed_schedule
 from ..forms.trigger import TriggerForm
-from ..queries import job_list, presence, run_list
+from ..queries import job_facts, job_list, presence, run_list
 from ..queries.job_list import Question
 from ..resources import resources
 from ..wake import wake_schedulers
@@ -28,6 +28,8 @@ from ..wake import wake_schedulers
 jobs_pages = Blueprint("jobs", __name__)
 
 LAST_RUNS = 10
+NOTE_LIMIT = 180
+"""Characters of a note on why a job is stopped; the name of the person stands before it."""
 
 
 @jobs_pages.get("/jobs")
@@ -36,8 +38,9 @@ def index() -> str:
     asked = Question.from_args(request.args)
     with read(resources().engine) as connection:
         known = groups.all_groups(connection)
-        page = job_list.page(connection, asked, presence.of_groups(known))
-    return render_template("jobs/index.html", asked=asked, page=page, groups=known)
+        names = _calendar_names(connection)
+        page = job_list.page(connection, asked, presence.of_groups(known), names)
+    return render_template("jobs/index.html", asked=asked, page=page, groups=known, calendars=names)
 
 
 @jobs_pages.get("/jobs/new")
@@ -74,6 +77,8 @@ def show(job_id: int) -> str:
         )
         last = run_list.with_states(runs.list_page(connection, RunFilter(job_id=job_id), limit=LAST_RUNS))
         strip = job_list.last_runs(connection, [job_id]).get(job_id, ())
+        children = jobs.names(connection, read_ids(job.child_job_ids))
+        calendar_names = _calendar_names(connection)
     return render_template(
         "jobs/show.html",
         job=job,
@@ -82,6 +87,9 @@ def show(job_id: int) -> str:
         runs_strip=strip,
         fire_times=FireTimes.of_job(job, resources().now_ms()),
         trigger=TriggerForm.blank(job),
+        facts=job_facts,
+        schedule_facts=job_facts.of_schedule(job, calendar_names),
+        children=children,
     )
 
 
@@ -135,10 +143,12 @@ def start(job_id: int) -> Response:
 @jobs_pages.post("/jobs/<id:job_id>/stop")
 def stop(job_id: int) -> Response:
     """Follow the schedule no longer. What runs goes on; triggers by hand still work."""
+    said = " ".join(request.form.get("note", "").split())[:NOTE_LIMIT]
+    note = f"{g.person}: {said}" if said else str(g.person)
     with write(resources().engine) as connection:
         job = _job(connection, job_id)
-        if jobs.stop(connection, job_id, resources().now_ms()):
-            audit.record(connection, "job.stop", f"job {job_id}", name=job.name)
+        if jobs.stop(connection, job_id, resources().now_ms(), note):
+            audit.record(connection, "job.stop", f"job {job_id}", name=job.name, note=said)
     wake_schedulers("job.stopped")
     flash(f"“{job.name}” is stopped. What runs or waits goes on.", "good")
     return _back_to(job_id)
@@ -172,19 +182,22 @@ def delete(job_id: int) -> Response:
 @jobs_pages.get("/fire-times")
 def fire_times() -> str:
     """What a schedule comes to, while it is being typed."""
-    conf, zone = request.args.get("schedule_conf", ""), request.args.get("time_zone", "")
-    schedule_type = request.args.get("schedule_type", ScheduleType.NONE.value)
-    schedule = Schedule(schedule_type, conf.strip(), zone.strip() or "UTC")
+    with read(resources().engine) as connection:
+        rules = _calendar_rules(connection)
+    schedule = typed_schedule(request.args, rules)
     fires = FireTimes.of(schedule, resources().now_ms())
     return render_template(
-        "jobs/_fire_times.html", fire_times=fires, schedule_type=schedule_type, schedule_conf=conf.strip()
+        "jobs/_fire_times.html",
+        fire_times=fires,
+        schedule_type=schedule.type,
+        schedule_conf=schedule.conf,
     )
 
 
 def _submitted(now_ms: int, job_id: int = 0) -> JobForm:
     with read(resources().engine) as connection:
         known = groups.all_groups(connection)
-        rules = {calendar.id: calendar.rules for calendar in calendars.all_calendars(connection)}
+        rules = _calendar_rules(connection)
         form = JobForm.submitted(request.form, {group.id for group in known}, rules, now_ms)
         problem = form.draft and _why_not_children(connection, job_id, form.draft.child_job_ids)
     return form.with_error("child_job_ids", problem) if problem else form
@@ -247,6 +260,14 @@ def _has_unfinished(connection: Connection, job_id: int) -> bool:
         runs.list_page(connection, RunFilter(job_id=job_id, state=state), limit=1)
         for state in (RunState.PENDING, RunState.QUEUED)
     )
+
+
+def _calendar_rules(connection: Connection) -> dict[int, str]:
+    return {calendar.id: calendar.rules for calendar in calendars.all_calendars(connection)}
+
+
+def _calendar_names(connection: Connection) -> dict[int, str]:
+    return {calendar.id: calendar.name for calendar in calendars.all_calendars(connection)}
 
 
 def _job(connection: Connection, job_id: int) -> JobView:

@@ -68,6 +68,7 @@ def _plan(connection: Connection, job: JobView, form: TriggerForm) -> tuple[bool
         executor_timeout=job.executor_timeout,
         block_strategy=job.block_strategy,
         on_lost=job.on_lost,
+        expires_at_ms=now_ms + job.start_deadline_s * 1000 if job.start_deadline_s else 0,
     )
     is_new = triggers.plan(connection, [trigger], now_ms) == 1
     log_id = run_list.with_key(connection, job.id, trigger.trigger_key)

@@ -13,13 +13,19 @@ from baton.store.jobs import JobFilter, JobView
 from baton.store.models import JobLog
 from baton.vocabulary import TriggerStatus
 
+from . import job_facts
 from .presence import GroupPresence
 from .run_list import row_id
 
 PAGE_ROWS = 50
 STRIP_RUNS = 14
 TEXT_LIMIT = 100
-STATUSES: dict[str, TriggerStatus] = {"running": TriggerStatus.RUNNING, "stopped": TriggerStatus.STOPPED}
+STATUSES: dict[str, JobFilter] = {
+    "running": JobFilter(trigger_status=TriggerStatus.RUNNING),
+    "stopped": JobFilter(trigger_status=TriggerStatus.STOPPED),
+    "paused": JobFilter(trigger_status=TriggerStatus.STOPPED, is_paused=True),
+    "halted": JobFilter(trigger_status=TriggerStatus.STOPPED, is_halted=True),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,8 @@ class ListedJob:
     strip: tuple[StripRun, ...]
     """Its last runs, the newest last."""
     presence: GroupPresence
+    brief: str
+    """What is not as most jobs have it, in a few words."""
 
     @property
     def lacks_handler(self) -> bool:
@@ -52,6 +60,7 @@ class Question:
     q: str = ""
     group: str = ""
     status: str = ""
+    calendar: str = ""
     before: str = ""
 
     @classmethod
@@ -63,22 +72,24 @@ class Question:
             q=asked.q[:TEXT_LIMIT],
             group=asked.group if row_id(asked.group) else "",
             status=asked.status if asked.status in STATUSES else "",
+            calendar=asked.calendar if row_id(asked.calendar) else "",
             before=asked.before if row_id(asked.before) else "",
         )
 
     @property
     def is_filtered(self) -> bool:
         """Whether anything is left out."""
-        return any((self.q, self.group, self.status))
+        return any((self.q, self.group, self.status, self.calendar))
 
     def to_params(self, **changes: str) -> dict[str, str]:
         """The query string of this question, with changes."""
-        values = {"q": self.q, "group": self.group, "status": self.status} | changes
+        values = {name: getattr(self, name) for name in self.__slots__ if name != "before"} | changes
         return {name: value for name, value in values.items() if value}
 
     def filter(self) -> JobFilter:
         """The same question as the store asks it."""
-        return JobFilter(row_id(self.group), STATUSES.get(self.status), self.q)
+        wanted = STATUSES.get(self.status, JobFilter())
+        return replace(wanted, group_id=row_id(self.group), text=self.q, calendar_id=row_id(self.calendar))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +101,24 @@ class Page:
     total: int
 
 
-def page(connection: Connection, asked: Question, served: Mapping[int, GroupPresence]) -> Page:
+def page(
+    connection: Connection,
+    asked: Question,
+    served: Mapping[int, GroupPresence],
+    calendar_names: Mapping[int, str],
+) -> Page:
     """The jobs that fit."""
     found = jobs.list_page(connection, asked.filter(), row_id(asked.before), PAGE_ROWS + 1)
     has_more = len(found) > PAGE_ROWS
     shown = found[:PAGE_ROWS]
     strips = last_runs(connection, [job.id for job in shown])
     return Page(
-        rows=tuple(ListedJob(job, strips.get(job.id, ()), served[job.group_id]) for job in shown),
+        rows=tuple(
+            ListedJob(
+                job, strips.get(job.id, ()), served[job.group_id], job_facts.in_brief(job, calendar_names)
+            )
+            for job in shown
+        ),
         older=str(shown[-1].id) if has_more else "",
         total=jobs.count(connection, asked.filter()),
     )

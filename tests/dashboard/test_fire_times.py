@@ -35,6 +35,26 @@ def test_a_cron_expression_stands_there_in_words_and_as_times_of_its_own_zone(pl
     ]
 
 
+def test_what_bounds_a_schedule_counts_while_it_is_typed(plain_site):
+    ana = plain_site.person()
+    ana.post("/calendars", {"name": "Weekends", "rules": "SAT-SUN"})
+    query = {
+        "schedule_type": "CRON", "schedule_conf": "30 8 * * *", "time_zone": "UTC", "calendar_id": "1",
+        "start_at": "2026-01-02T00:00", "end_at": "2026-01-06T00:00",
+    }  # fmt: skip
+
+    text = said(ana.get("/fire-times", query_string=query))
+
+    assert re.findall(r"\w{3} 2026-01-\d\d", text) == ["Fri 2026-01-02", "Mon 2026-01-05"]
+
+
+@pytest.mark.parametrize("typed", ["soon", "2026-13-01T00:00", "99999-01-01T00:00"])
+def test_a_half_typed_moment_is_not_a_mistake_yet(plain_site, typed):
+    query = {"schedule_type": "FIX_RATE", "schedule_conf": "60", "start_at": typed, "calendar_id": "x"}
+
+    assert plain_site.person().get("/fire-times", query_string=query).status_code == 200
+
+
 def test_the_instant_behind_a_wall_clock_time_is_there_for_scripts(plain_site):
     query = {"schedule_type": "CRON", "schedule_conf": "30 8 * * *", "time_zone": "Asia/Tokyo"}
     page = plain_site.person().get("/fire-times", query_string=query).text

@@ -37,6 +37,21 @@ def test_jobs_are_found_by_name_handler_description_group_and_status(site):
     assert "No job fits." in said(ana.get("/jobs?q=nothing+like+it"))
 
 
+def test_jobs_are_found_by_who_stopped_them_and_by_their_calendar(site):
+    group_id = site.group()
+    ana = site.person()
+    ana.post("/calendars", {"name": "Holidays", "rules": "SAT-SUN"})
+    site.job(group_id, name="Never started")
+    site.job(group_id, name="Paused", pause_note="ana: until the move")
+    site.job(group_id, name="Halted", stop_reason="no further time")
+    site.job(group_id, name="Kept", calendar_id=1)
+
+    assert listed(ana, "status=paused") == ["Paused"]
+    assert listed(ana, "status=halted") == ["Halted"]
+    assert listed(ana, "calendar=1") == ["Kept"]
+    assert listed(ana, "q=the+move") == ["Paused"]
+
+
 @pytest.mark.parametrize(("q", "found"), [("100%", ["100% done"]), ("_", ["a_b"]), ("\\", ["c\\d"])])
 def test_a_search_means_its_characters(site, q, found):
     group_id = site.group()

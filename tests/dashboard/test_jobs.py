@@ -105,6 +105,39 @@ def test_start_and_stop(site):
     assert started.next_trigger_time > site.clock.now_ms()
 
 
+def test_who_stopped_a_job_and_why_is_said_until_it_is_started(site):
+    group_id = site.group()
+    job_id = site.job(group_id, schedule_type="FIX_RATE", schedule_conf="10")
+    ana = site.person()
+    ana.post(f"/jobs/{job_id}/start")
+
+    ana.post(f"/jobs/{job_id}/stop", {"note": "until the  database\nis moved"})
+
+    assert "Stopped by ana: until the database is moved" in said(ana.get(f"/jobs/{job_id}"))
+    assert "by ana: until the database is moved" in said(ana.get("/jobs"))
+    ana.post(f"/jobs/{job_id}/start")
+    assert "database" not in said(ana.get(f"/jobs/{job_id}"))
+    assert site.row(Job, job_id).pause_note == ""
+
+
+def test_a_long_note_is_cut_instead_of_refused(plain_site):
+    job_id = plain_site.job(plain_site.group(), schedule_type="FIX_RATE", schedule_conf="10")
+    ana = plain_site.person("a" * 64)
+    ana.post(f"/jobs/{job_id}/start")
+
+    assert ana.post(f"/jobs/{job_id}/stop", {"note": "n" * 5000}).status_code == 303
+    assert 200 < len(plain_site.row(Job, job_id).pause_note) <= 255
+
+
+def test_a_run_by_hand_expires_as_the_job_says(plain_site):
+    job_id = plain_site.job(plain_site.group(), start_deadline_s=60)
+
+    plain_site.person().post(f"/jobs/{job_id}/triggers", {"token": "6f1c9d2e-0000-4000-8000-000000000001"})
+
+    [run] = plain_site.rows(JobLog)
+    assert run.expires_at == plain_site.clock.now_ms() + 60_000
+
+
 def test_a_double_click_is_one_run(site):
     job_id = site.job(site.group())
     ana = site.person()
@@ -228,3 +261,21 @@ def test_children_that_lead_back_to_their_parent_are_refused(plain_site):
     assert (
         ana.post(f"/jobs/{second}", form(plain_site, child_job_ids=str(first), **change)).status_code == 303
     )
+
+
+def test_a_job_that_differs_from_its_declaration_says_so(plain_site):
+    declared = '{"executor_timeout": 30, "name": "Report"}'
+    job_id = plain_site.job(
+        plain_site.group(),
+        name="Report",
+        executor_timeout=60,
+        declared_key="code:demo/report",
+        declared=declared,
+    )
+    same = plain_site.job(1, name="Report", executor_timeout=30, declared_key="file:same", declared=declared)
+    ana = plain_site.person()
+
+    assert "Differs from code" in said(ana.get(f"/jobs/{job_id}"))
+    assert "executor_timeout 30 (here: 60)" in said(ana.get(f"/jobs/{job_id}"))
+    assert "Differs from code" not in said(ana.get(f"/jobs/{same}"))
+    assert said(ana.get("/jobs")).count("differs from code") == 1

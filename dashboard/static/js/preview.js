@@ -4,7 +4,9 @@
 //   <form data-preview="/fire-times"> … <div data-preview-into></div>
 
 const PAUSE_MS = 350;
-const FIELDS = ["schedule_type", "schedule_conf", "time_zone"];
+const FIELDS = [
+  "schedule_type", "schedule_conf", "time_zone", "dst_gap", "dst_fold", "start_at", "end_at", "calendar_id",
+];
 
 function attach(form) {
   const into = form.querySelector("[data-preview-into]");
