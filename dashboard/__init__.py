@@ -20,6 +20,8 @@ from .forms.trigger import new_token
 from .health import health
 from .live import live_pages
 from .options import Options
+from .pages.api_tokens import api_tokens_pages
+from .pages.backfills import backfills_pages
 from .pages.calendars import calendars_pages
 from .pages.cancellations import cancellations
 from .pages.executors import executors_pages, groups_pages
@@ -49,6 +51,8 @@ _NOUNS = (
     groups_pages,
     failed_callbacks_pages,
     calendars_pages,
+    backfills_pages,
+    api_tokens_pages,
     api,
 )
 

@@ -587,6 +587,12 @@ def get(connection: Connection, log_id: int) -> RunView | None:
     return RunView(*row) if row else None
 
 
+def shards(connection: Connection, job_id: int, trigger_key: str) -> list[RunView]:
+    """The runs of one trigger by shard: several for a broadcast, one for all others."""
+    found = _VIEW.where(JobLog.job_id == job_id, JobLog.trigger_key == trigger_key)
+    return [RunView(*row) for row in connection.execute(found.order_by(JobLog.shard_index))]
+
+
 def list_page(
     connection: Connection, wanted: RunFilter, before_id: int | None = None, limit: int = 50
 ) -> list[RunView]:

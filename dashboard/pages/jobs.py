@@ -28,6 +28,8 @@ from ..wake import wake_schedulers
 jobs_pages = Blueprint("jobs", __name__)
 
 LAST_RUNS = 10
+HAS_A_PAST = (ScheduleType.CRON, ScheduleType.FIX_RATE, ScheduleType.ONCE)
+"""Schedules whose fire times of the past are known; a fixed delay depends on how long each run took."""
 NOTE_LIMIT = 180
 """Characters of a note on why a job is stopped; the name of the person stands before it."""
 
@@ -90,6 +92,7 @@ def show(job_id: int) -> str:
         facts=job_facts,
         schedule_facts=job_facts.of_schedule(job, calendar_names),
         children=children,
+        can_backfill=job.schedule_type in HAS_A_PAST,
     )
 
 

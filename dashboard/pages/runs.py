@@ -36,6 +36,8 @@ def show(log_id: int) -> str:
             abort(404, f"There is no run {log_id}; perhaps it was deleted.")
         retry_id = run_list.retry_of(connection, run)
         [shown] = run_list.with_states([run])
+        shards = runs.shards(connection, run.job_id, run.trigger_key) if run.shard_total > 1 else []
+        shown_shards = run_list.with_states(shards)
     return render_template(
         "runs/show.html",
         shown=shown,
@@ -43,4 +45,5 @@ def show(log_id: int) -> str:
         steps=timeline.timeline(shown),
         facts=timeline.trigger_facts(run),
         retry_id=retry_id,
+        shards=shown_shards,
     )

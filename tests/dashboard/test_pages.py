@@ -17,7 +17,9 @@ from .site import Site
 PAGES = (
     "/", "/jobs", "/jobs/new", "/jobs/1", "/jobs/1/edit", "/jobs/1/deletion", "/jobs/1/triggers/new",
     "/runs", "/runs?since=7d&start=2026-01-01T00:00", "/runs/1", "/runs/2", "/executors", "/failed-callbacks",
-    "/calendars", "/calendars/1", "/no-such-page", "/runs/99",
+    "/calendars", "/calendars/1", "/api-tokens", "/jobs/1/backfills/new",
+    "/jobs/1/backfills/new?begin=2026-01-01T10:00&end=2026-01-01T11:00", "/runs/3",
+    "/no-such-page", "/runs/99",
 )  # fmt: skip
 ALONE = {"br", "hr", "img", "input", "link", "meta"}
 
@@ -68,6 +70,10 @@ def full_site(plain_site: Site) -> Site:
     )
     plain_site.run(group_id, job_id, outcome="failed", handle_msg="Traceback \n x")
     plain_site.run(group_id, job_id, trigger_code=200, pushed_at=1)
+    shard = {"trigger_key": "cron:1", "shard_total": 2}
+    plain_site.run(group_id, job_id, **shard, outcome="succeeded")
+    plain_site.run(group_id, job_id, **shard, shard_index=1)
+    plain_site.person().post("/api-tokens", {"name": "ci"})
     with write(plain_site.engine) as connection:
         calendars.create(connection, "Holidays", "SAT-SUN", NOON_MS)
         failed_callbacks.keep(
@@ -157,6 +163,8 @@ def test_every_state_is_a_word_and_not_only_a_colour(full_site):
     text = full_site.person().get("/runs").text
 
     assert re.findall(r'<span class="badge badge-(\w+)">(\w+)</span>', text) == [
+        ("calm", "Pending"),
+        ("good", "Succeeded"),
         ("calm", "Waiting"),
         ("bad", "Failed"),
     ]

@@ -143,6 +143,7 @@ SEAMS = {
     "job.started": ("/jobs/1/start", lambda site: [row.trigger_status for row in site.rows(Job)], [1]),
     "job.stopped": ("/jobs/1/stop", lambda site: [row.trigger_status for row in site.rows(Job)], [0]),
     "calendar.updated": ("/calendars/1", lambda site: [row.name for row in site.rows(Calendar)], ["Made"]),
+    "backfill.planned": ("/jobs/1/backfills", lambda site: len(site.rows(JobLog)), 7),
     "trigger.planned": ("/jobs/1/triggers", lambda site: len(site.rows(JobLog)), 2),
     "kill.recorded": ("/runs/1/cancellation", lambda site: len(site.audited()), 1),
     "replay.appended": ("/failed-callbacks/1/replays", lambda site: len(site.rows(FailedCallback)), 0),
@@ -168,6 +169,7 @@ def test_a_process_that_ends_at_a_seam_leaves_nothing_half_done(plain_site, disa
     form = {
         "group_id": group_id, "name": "Made", "executor_handler": "report", "schedule_type": "FIX_RATE",
         "schedule_conf": "10", "rules": "", "version": "1", "token": "6f1c9d2e-0000-4000-8000-000000000001",
+        "begin": "2026-01-01T11:58", "end": "2026-01-01T11:59",
     }  # fmt: skip
     token = ana.token()
     arm(f"{seam}=raise")
@@ -187,3 +189,23 @@ def _info():
     from .site import info
 
     return info()
+
+
+def test_the_shards_of_a_broadcast_stand_together(site):
+    group_id = site.group()
+    job_id = site.job(group_id)
+    shard = {"trigger_key": "manual:a", "shard_total": 3}
+    first = site.run(group_id, job_id, **shard, outcome="succeeded", executor_address="host-1-aa")
+    site.run(group_id, job_id, **shard, shard_index=1, outcome="failed", handle_msg="no such file")
+    site.run(group_id, job_id, **shard, shard_index=2)
+    alone = site.run(group_id, job_id, outcome="succeeded")
+    ana = site.person()
+
+    text = said(ana.get(f"/runs/{first}"))
+
+    assert "Shards 2 of 3 have ended" in text
+    assert "0 this run Succeeded host-1-aa" in text
+    assert "1 run 2 Failed" in text
+    assert "no such file" in text
+    assert "2 run 3 Pending" in text
+    assert "Shards" not in said(ana.get(f"/runs/{alone}"))
