@@ -17,7 +17,7 @@ from .watcher import Watcher
 
 NUDGE_WAIT_S = 1.0
 """How long one blocking call waits for a nudge: a stop is obeyed within this time."""
-PLAN_AHEAD_MS = 250
+PLAN_AHEAD_MS = 400
 """Rows are made so long before their fire time: thousands of one moment are there when it comes.
 
 A job that is stopped within this time still has its run.

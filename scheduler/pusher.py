@@ -45,7 +45,7 @@ SAFETY_POLL_S = 1.0
 _UNMARKED = {PushVerdict.DISCARDED, PushVerdict.GONE}
 """The script reports what it discards; a row whose executor left stays pending and is routed again."""
 _BEGINNING = (0, 0)
-PREPARE_MS = 150
+PREPARE_MS = 200
 """Rows whose moment is so near are read and sealed now, so that only the push is left when it comes."""
 
 

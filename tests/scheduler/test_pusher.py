@@ -260,12 +260,13 @@ def test_a_row_waits_for_its_time_and_the_pusher_for_the_row(world: World) -> No
     mine = world.pusher()
 
     # it looks a little earlier, to have it read and sealed when its moment comes
-    assert mine.step() == pytest.approx(0.3 - pusher.PREPARE_MS / 1000)
-    world.clock.advance(0.15)
-    assert mine.step() == pytest.approx(0.15)
+    ahead_s = pusher.PREPARE_MS / 1000
+    assert mine.step() == pytest.approx(0.3 - ahead_s)
+    world.clock.advance(0.3 - ahead_s)
+    assert mine.step() == pytest.approx(ahead_s)
     assert world.waiting(job) == [at_once]
 
-    world.clock.advance(0.15)
+    world.clock.advance(ahead_s)
     assert [mine.step(), mine.step()] == [0.0, pusher.SAFETY_POLL_S]
     assert world.waiting(job) == [at_once, later]
     assert world.log(later)["trigger_code"] == 200
