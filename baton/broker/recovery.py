@@ -122,9 +122,11 @@ def _waiting(redis: Redis, queue: str, wanted: set[int]) -> set[int]:
     if length > _LONGEST_SEARCHED_LANE:
         return wanted
     waiting: set[int] = set()
+    names = {b"%d" % log_id: log_id for log_id in wanted}
     for start in range(0, length, _PAGE):
         page = cast(list[bytes], redis.lrange(queue, start, start + _PAGE - 1))
-        waiting |= {int(element.split(b":", 1)[0]) for element in page} & wanted
+        beginnings = {element.split(b":", 1)[0] for element in page}
+        waiting |= {log_id for beginning, log_id in names.items() if beginning in beginnings}
         if waiting == wanted:
             break
     return waiting

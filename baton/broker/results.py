@@ -19,6 +19,8 @@ from ..vocabulary import Ending
 from .keys import RESULTS_GROUP, GroupKeys
 
 _FROM_EXECUTORS = (Ending.SETTLED, Ending.STALE)
+_UNREADABLE = b"unreadable:"
+"""The fields of what a script found in a lane and could not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,11 +191,19 @@ def _entry(app_name: str, entry_id: bytes, fields: Mapping[bytes, bytes], delive
     items: list[ResultItem] = []
     bad: list[BadItem] = []
     for name, payload in fields.items():
+        if name.startswith(_UNREADABLE):
+            bad.append(_unreadable(name.decode("utf-8", "replace"), payload))
+            continue
         try:
             items.append(_item(name.decode(), payload))
         except (ValueError, TypeError, msgpack.UnpackException) as problem:
             bad.append(BadItem(name.decode("utf-8", "replace")[:64], payload, f"not an ending: {problem!r}"))
     return ResultEntry(app_name, entry_id.decode(), deliveries, tuple(items), tuple(bad))
+
+
+def _unreadable(name: str, payload: bytes) -> BadItem:
+    lane = name.split(":", 2)[-1]
+    return BadItem(name[:64], payload, f"lane {lane} held bytes that are no message of this version")
 
 
 def _item(name: str, payload: bytes) -> ResultItem:

@@ -17,9 +17,13 @@ local function read_lease(value)
   return { token = token, executor = executor, lane = lane, element = string.sub(value, start) }
 end
 
+-- nil for bytes that no push of this version wrote: whoever takes them out of a lane puts them aside
+-- by `report_unreadable`
 local function read_element(element)
   local log_id, attempt, reruns, on_lost, expires, pinned, slots, scope, start =
     string.match(element, '^(%d+):(%d+):(%d+):(%u+):(%d+):([01]):(%d+)(J?):()')
+  -- longer numbers are no ids of ours, and neither Python nor SQL could hold them
+  if not log_id or #log_id > 18 or #attempt > 9 then return nil end
   return {
     log_id = log_id, attempt = tonumber(attempt), reruns = tonumber(reruns), on_lost = on_lost,
     expires = tonumber(expires), pinned = pinned == '1', slots = tonumber(slots), is_of_job = scope == 'J',

@@ -16,6 +16,12 @@ local function report(ending, log_id, reason, executor, attempt, frame)
   fields[#fields + 1] = cmsgpack.pack({ reason, executor, attempt, frame })
 end
 
+-- Bytes that no version of ours could read, for a person to look at. Each field name is there once.
+local function report_unreadable(lane, element)
+  fields[#fields + 1] = 'unreadable:' .. #fields .. ':' .. lane
+  fields[#fields + 1] = element
+end
+
 local function publish()
   for i = 1, #fields, 4000 do
     redis.call('XADD', results, '*', unpack(fields, i, math.min(i + 3999, #fields)))

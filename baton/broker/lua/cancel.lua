@@ -22,7 +22,8 @@ local function find_in_lane(key)
     local page = redis.call('LRANGE', key, from, from + 499)
     if #page == 0 then return nil end
     for _, element in ipairs(page) do
-      if string.match(element, '^(%d+):') == log_id then return element end
+      local run = string.match(element, '^(%d+):') == log_id and read_element(element)
+      if run then return element, run end
     end
   end
   return nil
@@ -38,9 +39,8 @@ if lease then
 end
 
 local key = prefix .. 'queue:' .. lane
-local element = find_in_lane(key)
+local element, old = find_in_lane(key)
 if element then
-  local old = read_element(element)
   redis.call('LREM', key, 1, element)
   report('killed', log_id, reason .. ' [job not executed, in the job queue, killed.]', '',
     old.attempt, old.frame)

@@ -3,7 +3,8 @@
 -- ARGV prefix executor max_runs, then the tags this executor carries
 -- ANSWER a flat list of token, lane, element; empty while the group is closed, and for an executor
 --   without a beat (it is new, or was declared dead): nobody would notice its death
--- INVARIANT a lane has no more leases than slots; the token of a later lease is larger
+-- INVARIANT a lane has no more leases than slots; the token of a later lease is larger; what cannot
+--   be read goes into the stream and takes nothing else with it
 -- REPEAT an answer that got lost leaves leases the executor does not know: renew names them as
 --   orphans and the executor hands them back
 
@@ -51,11 +52,15 @@ local function take_one_each()
     local element = free[holder] > 0 and redis.call('LPOP', prefix .. 'queue:' .. lane)
     if element then
       local run = read_element(element)
-      run.lane, run.holder, run.element = lane, holder, element
-      taken[#taken + 1], ids[#ids + 1] = run, run.log_id
       bytes = bytes + #element
-      free[holder] = free[holder] - 1
-      more = more or free[holder] > 0
+      if run then
+        run.lane, run.holder, run.element = lane, holder, element
+        taken[#taken + 1], ids[#ids + 1] = run, run.log_id
+        free[holder] = free[holder] - 1
+        more = more or free[holder] > 0
+      else
+        report_unreadable(lane, element)
+      end
     end
   end
   return more
@@ -113,8 +118,8 @@ if #taken > 0 then
     redis.call('HSET', leases, unpack(written))
     redis.call('SADD', held, unpack(holds))
   end
-  publish()
 end
+publish()
 -- a lane that was served and still has a free slot goes to the back all the same
 for _, run in ipairs(begun) do
   if free[run.holder] > 0 then redis.call('ZREM', ready .. owner_of(run.lane), run.lane) end

@@ -156,8 +156,12 @@ local function displace(name, reason, covered)
     for _, elements in ipairs({ redis.call('LRANGE', key, 0, -1), lanes[each].waiting }) do
       for _, element in ipairs(elements) do
         local old = read_element(element)
-        report('covered', old.log_id, reason, '', old.attempt, old.frame)
-        covered[#covered + 1] = old.log_id
+        if old then
+          report('covered', old.log_id, reason, '', old.attempt, old.frame)
+          covered[#covered + 1] = old.log_id
+        else
+          report_unreadable(each, element)
+        end
       end
     end
     redis.call('DEL', key)

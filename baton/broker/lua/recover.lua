@@ -79,7 +79,8 @@ if redis.call('SCARD', held) == 0 then
   for _, lane in ipairs(names) do
     local element = redis.call('LPOP', prefix .. 'queue:' .. lane)
     while element do
-      let_go(read_element(element))
+      local run = read_element(element)
+      if run then let_go(run) else report_unreadable(lane, element) end
       count = count + 1
       element = count < max_runs and redis.call('LPOP', prefix .. 'queue:' .. lane)
     end
