@@ -31,7 +31,7 @@ ZONE_LIMIT = 64
 DESCRIPTION_LIMIT = 4_000
 LONGEST_TIMEOUT_S = 30 * 24 * 3600
 MOST_RETRIES = 100
-NEXT_FIRES = 5
+NEXT_FIRES = 10
 
 
 @cache
@@ -54,7 +54,7 @@ class FireTimes:
 
     @classmethod
     def of(cls, schedule: Schedule, now_ms: int) -> Self:
-        """The next five fire times of a schedule that would be followed from `now_ms` on."""
+        """The next ten fire times of a schedule that would be followed from `now_ms` on."""
         # the zone apart from the expression, so that each error stands by its own field
         errors = {
             name: sentence(problem)
@@ -75,7 +75,7 @@ class FireTimes:
 
     @classmethod
     def of_job(cls, job: JobView, now_ms: int) -> Self:
-        """The next five fire times of a job; of one that is followed, from the planned one on."""
+        """The next ten fire times of a job; of one that is followed, from the planned one on."""
         fires = cls.of(job.schedule, now_ms)
         if not job.is_running or fires.errors:
             return fires

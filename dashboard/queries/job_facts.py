@@ -110,9 +110,9 @@ def _exceptions(job: JobView, calendar_names: Mapping[int, str]) -> Iterator[Job
     if job.start_deadline_s:
         yield JobFact("Start deadline", f"{seconds(job.start_deadline_s)}; what has not begun then expires")
     if job.schedule_type in _BY_THE_CLOCK and job.dst_gap == DstGap.SKIP:
-        yield JobFact("A time the clock skips", "does not run that day")
+        yield JobFact("Skipped hour", "does not run that day")
     if job.schedule_type in _BY_THE_CLOCK and job.dst_fold == DstFold.BOTH:
-        yield JobFact("A time that comes twice", "runs both times")
+        yield JobFact("Repeated hour", "runs both times")
 
 
 def _place(job: JobView) -> Iterator[JobFact]:

@@ -32,6 +32,11 @@ def test_a_cron_expression_stands_there_in_words_and_as_times_of_its_own_zone(pl
         "Mon 2026-01-05 08:30:00",
         "Tue 2026-01-06 08:30:00",
         "Wed 2026-01-07 08:30:00",
+        "Thu 2026-01-08 08:30:00",
+        "Fri 2026-01-09 08:30:00",
+        "Mon 2026-01-12 08:30:00",
+        "Tue 2026-01-13 08:30:00",
+        "Wed 2026-01-14 08:30:00",
     ]
 
 

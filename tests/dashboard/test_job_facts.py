@@ -11,8 +11,8 @@ UNUSUAL = {
     "not after": ({"end_at": 1_767_268_800_000}, "Not after Thu 2026-01-01 13:00:00 in Europe/Berlin"),
     "jitter": ({"jitter_s": 90}, "Jitter up to 1 min 30 s later"),
     "deadline": ({"start_deadline_s": 60}, "Start deadline 1 min; what has not begun then expires"),
-    "gap": ({"dst_gap": "SKIP"}, "A time the clock skips does not run that day"),
-    "fold": ({"dst_fold": "BOTH"}, "A time that comes twice runs both times"),
+    "gap": ({"dst_gap": "SKIP"}, "Skipped hour does not run that day"),
+    "fold": ({"dst_fold": "BOTH"}, "Repeated hour runs both times"),
     "catch-up": (
         {"misfire_strategy": "FIRE_ALL", "max_catchup": 3, "catchup_window_s": 7200},
         "Fire all of them: the newest 3, of the last 2 h",
@@ -52,7 +52,7 @@ def test_an_hour_that_the_clock_skips_is_nothing_to_an_interval(plain_site):
     rate = {"schedule_type": "FIX_RATE", "schedule_conf": "10", "dst_gap": "SKIP", "dst_fold": "BOTH"}
     job_id = plain_site.job(plain_site.group(), **rate)
 
-    assert "A time" not in said(plain_site.person().get(f"/jobs/{job_id}"))
+    assert "hour" not in said(plain_site.person().get(f"/jobs/{job_id}"))
 
 
 def test_a_calendar_a_route_and_children_stand_there_by_name(plain_site):
