@@ -10,6 +10,8 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine
 
 import config
+from baton.broker import recovery
+from baton.broker.client import connect
 from baton.clock import SYSTEM_CLOCK
 from baton.store import groups, jobs, triggers
 from baton.store.engine import make_engine, write
@@ -40,9 +42,14 @@ def demo(settings: config.Settings) -> bool:
     """Insert the demo group and start its jobs; False if there is such a group already."""
     engine = make_engine(settings.database_url)
     try:
-        return _insert(engine, SYSTEM_CLOCK.now_ms())
+        is_new = _insert(engine, SYSTEM_CLOCK.now_ms())
     finally:
         engine.dispose()
+    if is_new:
+        # nobody can be running anything of a group that was made just now: nothing to wait for
+        with connect(settings.redis_url) as redis:
+            recovery.open_group(redis, APP_NAME)
+    return is_new
 
 
 def _insert(engine: Engine, now_ms: int) -> bool:

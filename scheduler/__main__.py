@@ -23,7 +23,6 @@ def run() -> int:
         misfire_threshold_s=settings.misfire_threshold_s,
         sweep_interval_s=settings.sweep_interval_s,
         executor_dead_after_s=settings.executor_dead_after_s,
-        beat_interval_s=settings.beat_interval_s,
     )
     return 0
 

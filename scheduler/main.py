@@ -32,7 +32,6 @@ def run(
     misfire_threshold_s: float,
     sweep_interval_s: float,
     executor_dead_after_s: float,
-    beat_interval_s: float,
 ) -> None:
     """Plan, push, sweep and watch until SIGTERM or SIGINT."""
     engine = make_engine(database_url)
@@ -58,8 +57,8 @@ def run(
         pusher,
         on_opened=pusher_loop.wake,
         sweep_interval_s=sweep_interval_s,
-        # two beats: a living executor has named its runs by then
-        reassert_window_s=2 * beat_interval_s,
+        # by then an executor has named its runs, or has stopped them itself
+        reassert_window_s=executor_dead_after_s,
     )
     sweeper_loop = Loop("sweeper", sweeper.step)
     watcher = Watcher(engine, redis, dead_after_s=executor_dead_after_s)

@@ -147,7 +147,7 @@ class Sweeper:
         if recovery.is_open(self._redis, app_name):
             return True
         age_s = recovery.opening_age_s(self._redis, app_name)
-        if age_s < self._reassert_window_s and self._may_have_running(app_name):
+        if age_s < self._reassert_window_s and self._may_have_running(app_name, age_s):
             return False
         recovery.open_group(self._redis, app_name)
         telemetry.event("sweep.opened", group=app_name, after_s=round(age_s, 1))
@@ -155,9 +155,14 @@ class Sweeper:
         self._on_opened()
         return True
 
-    def _may_have_running(self, app_name: str) -> bool:
+    def _may_have_running(self, app_name: str, age_s: float) -> bool:
+        """Whether an executor may run something of this group: a row that is older than the closing.
+
+        Also one that nobody has marked as pushed: its push may have been the last thing Redis knew.
+        """
+        closed_ms = self._clock.now_ms() - round(age_s * 1000)
         with read(self._engine) as connection:
-            return bool(runs.unfinished(connection, app_name, 0, 1, self._clock.now_ms()))
+            return runs.has_unfinished(connection, app_name, closed_ms)
 
     def _look(self, app_name: str, group: _Group) -> None:
         rows = self._next_window(app_name, group)

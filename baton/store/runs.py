@@ -565,6 +565,24 @@ def unfinished(
     return [UnfinishedRow(*row) for row in connection.execute(_UNFINISHED, wanted)]
 
 
+_ANY_UNFINISHED = (
+    select(JobLog.id)
+    .join(ExecutorGroup, ExecutorGroup.id == JobLog.group_id)
+    .where(
+        text(UNFINISHED),
+        ExecutorGroup.app_name == bindparam("app_name"),
+        JobLog.trigger_time <= bindparam("until_ms"),
+    )
+    .limit(1)
+)
+
+
+def has_unfinished(connection: Connection, app_name: str, until_ms: int) -> bool:
+    """Whether a row of this group that was made until then has not ended, pushed or not."""
+    wanted = {"app_name": app_name, "until_ms": until_ms}
+    return connection.execute(_ANY_UNFINISHED, wanted).first() is not None
+
+
 # the page "Runs"
 
 

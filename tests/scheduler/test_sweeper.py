@@ -57,12 +57,26 @@ def test_a_new_group_is_opened_at_once(world: World) -> None:
     assert world.calls == ["opened"]
 
 
-def test_a_new_group_with_pending_rows_is_opened_at_once(world: World) -> None:
-    world.row(world.job(world.group(is_open=False)))
+def test_rows_that_are_younger_than_the_closing_hold_nothing_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.row(world.job(world.group(is_open=False)), trigger_time=world.clock.now_ms())
+    monkeypatch.setattr(recovery, "opening_age_s", lambda *_: 0.5)
 
     a_sweeper(world).step()
 
     assert recovery.is_open(world.redis, GROUP)
+
+
+def test_a_row_that_was_pushed_but_not_marked_before_redis_lost_it_may_run(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The push was the last thing Redis knew; an executor may have the run all the same."""
+    world.row(world.job(world.group(is_open=False)), trigger_time=world.clock.now_ms() - 1000)
+    monkeypatch.setattr(recovery, "opening_age_s", lambda *_: 0.5)
+
+    assert a_sweeper(world).step() == sweeper.CLOSED_WAIT_S
+    assert not recovery.is_open(world.redis, GROUP)
 
 
 def test_a_group_that_may_have_runs_stays_closed_until_executors_could_name_them(
