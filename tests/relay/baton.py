@@ -107,7 +107,6 @@ class Baton:
         rows = [
             NewTrigger(
                 job_id=job_id,
-                group_id=self.group_id,
                 trigger_key=key,
                 trigger_type=TriggerType.MANUAL,
                 fire_at_ms=now_ms,
@@ -187,6 +186,7 @@ class Baton:
 
     def _facts_of(self, job_id: int) -> dict[str, Any]:
         columns = (
+            Job.group_id,
             Job.executor_handler,
             Job.executor_fail_retry_count,
             Job.executor_timeout,

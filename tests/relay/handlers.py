@@ -50,6 +50,12 @@ def fail_once(context: JobContext) -> None:
         raise RuntimeError("this handler fails the first time")
 
 
+@job("talk")
+def talk(context: JobContext) -> None:
+    """Log one line of `param` characters."""
+    context.log("x" * int(context.param))
+
+
 _STAY = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
 _CHILD = (
     "import subprocess, sys; "
