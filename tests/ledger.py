@@ -12,7 +12,7 @@ import os
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,13 +77,18 @@ class Ledger:
         return [Entry(*json.loads(line)) for line in self.path.read_text("utf-8").splitlines()]
 
     def spans(self) -> list[Span]:
-        """Executions in the order of their starts."""
-        ends = {(e.log_id, e.attempt, e.pid): e.at for e in self.entries() if e.what == END}
-        return [
-            Span(e.job_id, e.log_id, e.attempt, e.pid, e.at, ends.get((e.log_id, e.attempt, e.pid)))
-            for e in self.entries()
-            if e.what == START
-        ]
+        """Executions in the order of their starts; an end belongs to the last start of the same process."""
+        spans: list[Span] = []
+        open_: dict[tuple[int, int, int], int] = {}
+        for entry in self.entries():
+            execution = (entry.log_id, entry.attempt, entry.pid)
+            if entry.what == START:
+                open_[execution] = len(spans)
+                spans.append(Span(entry.job_id, *execution, entry.at, None))
+            elif execution in open_:
+                place = open_.pop(execution)
+                spans[place] = replace(spans[place], ended=entry.at)
+        return spans
 
 
 @dataclass(frozen=True, slots=True)

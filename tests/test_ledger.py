@@ -132,3 +132,14 @@ def test_writers_at_the_same_time_garble_nothing(tmp_path):
         writer.join()
 
     assert len(Ledger(tmp_path / "ledger").entries()) == 800
+
+
+def test_a_run_that_ran_twice_in_one_process_is_two_executions(court):
+    """The first must not seem to last until the second ended."""
+    first, second = court.row(), court.row()
+    court.ran(first)
+    court.ran(second)
+    court.ran(first)
+
+    assert court.judge(serial_jobs=[1]).overlapping == ()
+    assert [span.ended is not None for span in court.ledger.spans()] == [True] * 3
