@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from baton.errors import BatonError, ScheduleError
+from baton.errors import InputError, ScheduleError
 
 from .reading import Reading, sentence
 
-RULES_LIMIT = 20_000
+RULES_LIMIT = 100_000
+MOST_PROBLEMS = 10
+"""So many wrong lines are named at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +27,13 @@ class CalendarForm:
     def submitted(cls, form: Mapping[str, str]) -> Self:
         """What a person sent; the store checks it."""
         reading = Reading(form)
-        return cls(reading.raw("name").strip(), reading.raw("rules")[:RULES_LIMIT])
+        rules = reading.text("rules", "The calendar", RULES_LIMIT)
+        return cls(reading.raw("name").strip(), rules, reading.errors)
 
-    def with_problem(self, problem: BatonError) -> CalendarForm:
-        """The same, with what the store says about it."""
+    def with_problem(self, problem: InputError) -> CalendarForm:
+        """The same, with what the store says about it: each wrong rule on a line of its own."""
         name = "rules" if isinstance(problem, ScheduleError) else "name"
-        return replace(self, errors={name: sentence(str(problem))})
+        lines = [sentence(text.removeprefix("calendar, ")) for text in problem.problems]
+        if len(lines) > MOST_PROBLEMS:
+            lines[MOST_PROBLEMS:] = [f"And {len(lines) - MOST_PROBLEMS} more lines."]
+        return replace(self, errors={name: "\n".join(lines)})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from baton.store.models import Calendar, Job
 
 from .site import said
@@ -31,11 +33,34 @@ def test_what_is_wrong_with_a_calendar_is_said_beside_it(plain_site):
         ({"name": "", "rules": ""}, "needs a name"),
         ({"name": "x", "rules": "2027-02-30"}, "2027-02-30"),
         ({"name": "x", "rules": "FUNDAY"}, "FUNDAY"),
+        ({"name": "x", "rules": "#" * 100_001}, "100,001 characters"),
     ):
         answer = ana.post("/calendars", form)
         assert answer.status_code == 422
         assert text in said(answer)
     assert plain_site.rows(Calendar) == []
+
+
+def test_each_wrong_line_of_a_calendar_is_named(plain_site):
+    ana = plain_site.person()
+    ana.post("/calendars", {"name": "Holidays", "rules": "SAT-SUN"})
+    rules = "FUNDAY\nSAT\n2027-02-30\n" + "NEVER\n" * 20
+
+    for path in ("/calendars", "/calendars/1"):
+        answer = ana.post(path, {"name": "Other", "rules": rules})
+        assert answer.status_code == 422
+        assert re.findall(r"Line (\d+)", said(answer)) == [str(n) for n in (1, 3, *range(4, 12))]
+        assert "And 12 more lines." in said(answer)
+        assert "NEVER\nNEVER" in answer.text, "what was typed is not lost"
+    assert [row.rules for row in plain_site.rows(Calendar)] == ["SAT-SUN"]
+
+
+def test_a_calendar_that_is_gone_says_so(plain_site):
+    ana = plain_site.person()
+
+    assert ana.get("/calendars/1").status_code == 404
+    assert ana.post("/calendars/1", {"name": "x", "rules": ""}).status_code == 404
+    assert ana.post("/calendars/1", {"name": "", "rules": ""}).status_code == 404
 
 
 def test_a_calendar_that_a_job_keeps_to_is_not_deleted(plain_site):
