@@ -33,14 +33,14 @@ def run(arguments: argparse.Namespace) -> int:
     wanted = {Change.NEW, Change.CHANGED, *([Change.EDITED] if arguments.force else [])}
     try:
         with write(engine) as connection:
-            if not arguments.no_code:
-                groups.ensure(connection, settings.group, settings.group, now_ms)
+            groups.ensure(connection, settings.group, settings.group, now_ms)
             found = declared.differences(connection, arguments, settings)
             for each in found:
                 if each.change in wanted:
                     store.apply(connection, each, now_ms)
                 elif each.change is Change.GONE and arguments.prune:
                     store.prune(connection, each, now_ms)
+            store.check_children(connection)
     finally:
         engine.dispose()
     declared.show(found, as_json=arguments.json)

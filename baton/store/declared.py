@@ -6,9 +6,10 @@ from dataclasses import fields, replace
 
 from sqlalchemy import Connection, select, update
 
+from ..children import find_cycle
 from ..declarations import Change, Declaration, Difference
 from ..errors import InputError
-from . import groups, jobs
+from . import followups, groups, jobs
 from .jobs import JobDraft, JobView
 from .models import Job
 
@@ -30,6 +31,18 @@ def apply(connection: Connection, difference: Difference, now_ms: int) -> None:
         _make(connection, declaration, now_ms)
     else:
         _change(connection, difference.job_id, declaration, now_ms)
+
+
+def check_children(connection: Connection) -> None:
+    """Raise `InputError` if a declared job names a child that is not there, or one that leads back to it."""
+    edges = followups.children_of(connection)
+    for job in all_declared(connection):
+        if unknown := followups.unknown(connection, edges.get(job.id, ())):
+            raise InputError(
+                f"{job.declared_key}: there is no job {', '.join(map(str, unknown))} to be its child"
+            )
+        if way := find_cycle(edges, job.id):
+            raise InputError(f"{job.declared_key}: its children go round: {' → '.join(map(str, way))}")
 
 
 def prune(connection: Connection, difference: Difference, now_ms: int) -> bool:

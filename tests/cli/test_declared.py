@@ -161,6 +161,18 @@ def test_what_is_wrong_is_said_and_nothing_is_made(place, stored, capsys, text):
     assert stored() == {}
 
 
+@pytest.mark.parametrize(("children", "text"), [("4711", "no job 4711"), ("1", "1 → 1")])
+def test_children_that_cannot_be_are_refused_and_nothing_is_changed(place, stored, capsys, children, text):
+    (place / "jobs.yaml").write_text("jobs: {first: {every: 60}}")
+    main(["apply", "--no-code"])
+    (place / "jobs.yaml").write_text(f"jobs: {{first: {{every: 60, children: {children}}}}}")
+
+    assert main(["apply", "--no-code"]) == 1
+
+    assert text in capsys.readouterr().err
+    assert stored()["first"].child_job_ids == ""
+
+
 def test_all_problems_are_said_at_once():
     with pytest.raises(InputError) as caught:
         read_all("file", {"a": {"crn": "x", "priority": 99}, "b": {"evry": 5}}, "demo")
