@@ -82,10 +82,13 @@ class Reading:
         try:
             # a time that the clock shows twice means the first one, a time that it drops the one after
             wall = datetime.fromisoformat(value).replace(tzinfo=ZoneInfo(zone), fold=0)
-            return int(wall.timestamp() * 1000)
+            milliseconds = int(wall.timestamp() * 1000)
         except (ValueError, ZoneInfoNotFoundError, OverflowError):
+            milliseconds = 0
+        if milliseconds <= 0:  # before 1970 too: 0 stands for no bound
             self.wrong(name, f"{what} is {value[:40]!r}; write it as 2027-01-31T08:30.")
             return 0
+        return milliseconds
 
     def choice(self, name: str, what: str, words: type[_E], otherwise: _E) -> _E:
         """One of the words of an enum."""

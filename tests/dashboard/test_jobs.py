@@ -221,6 +221,7 @@ UNUSUAL = {
         {"start_at": "2027-01-02T00:00", "end_at": "2027-01-01T00:00"},
         "not after the start",
     ),
+    "a moment long ago": ({"end_at": "0001-01-01T00:00"}, "write it as 2027-01-31T08:30"),
     "no moment": ({"start_at": "soon"}, "write it as 2027-01-31T08:30"),
     "a calendar that is gone": ({"calendar_id": "77"}, "no such calendar"),
     "priority": ({"priority": "10"}, "0 to 9"),
