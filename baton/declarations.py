@@ -47,6 +47,7 @@ SHORT = {
     "retries": "executor_fail_retry_count",
     "zone": "time_zone",
     "children": "child_job_ids",
+    "group": "app_name",
 }
 _WORDS: dict[str, type[StrEnum]] = {
     "misfire_strategy": MisfireStrategy,
@@ -80,8 +81,10 @@ _TEXTS = {
     "time_zone": 64,
     "executor_tag": 32,
     "child_job_ids": 255,
+    "app_name": 64,
 }
-NAMES = frozenset({*SCHEDULES, *SHORT, *_WORDS, *_NUMBERS, *_TEXTS, "group", "retry_refused"})
+_SCHEDULE_LIMIT = 256
+NAMES = frozenset({*SCHEDULES, *SHORT, *_WORDS, *_NUMBERS, *_TEXTS, "retry_refused"} - {"app_name"})
 """What a declaration may say; `@job` knows the same words."""
 
 
@@ -92,7 +95,7 @@ class Declaration:
     key: str
     """`code:<group>/<handler>` or `file:<name>`."""
     group: str
-    """The app name of its executor group."""
+    """The app name of its executor group, or of the one it begins in if it does not say."""
     values: Mapping[str, Any]
     """Column of the job -> declared value; only what was said."""
 
@@ -126,16 +129,24 @@ def _read(source: str, name: str, said: Any, default_group: str, problems: list[
             values |= _value(str(field), value)
         except InputError as problem:
             problems.append(f"job {name!r}: {problem}")
-    group = str(values.pop("group", default_group))
+    if len(schedules := [field for field in said if field in SCHEDULES]) > 1:
+        raise InputError(f"it has {' and '.join(schedules)}; a job has one schedule")
     _check_schedule(values)
+    group = str(values.get("app_name", default_group))
     return Declaration(
         f"{source}:{group}/{name}" if source == FROM_CODE else f"{source}:{name}", group, values
     )
 
 
 def _value(field: str, value: Any) -> dict[str, Any]:
+    if field not in NAMES:
+        nearest = difflib.get_close_matches(field, sorted(NAMES), 1)
+        hint = f"; did you mean {nearest[0]!r}?" if nearest else f"; there are: {', '.join(sorted(NAMES))}"
+        raise InputError(f"there is no field {field!r}{hint}")
+    if value is None:
+        raise InputError(f"{field} has no value; give one, or leave it out")
     if field in SCHEDULES:
-        return {"schedule_type": SCHEDULES[field].value, "schedule_conf": str(value)}
+        return {"schedule_type": SCHEDULES[field].value, "schedule_conf": _text(field, field, value)}
     column = SHORT.get(field, field)
     if column in _WORDS:
         words = list(_WORDS[column])
@@ -151,11 +162,7 @@ def _value(field: str, value: Any) -> dict[str, Any]:
         if not isinstance(value, bool):
             raise InputError(f"{field} is {value!r}; it is true or false")
         return {column: value}
-    if column in _TEXTS or column == "group":
-        return {column: _text(field, column, value)}
-    nearest = difflib.get_close_matches(field, sorted(NAMES), 1)
-    hint = f"; did you mean {nearest[0]!r}?" if nearest else f"; there are: {', '.join(sorted(NAMES))}"
-    raise InputError(f"there is no field {field!r}{hint}")
+    return {column: _text(field, column, value)}
 
 
 def _text(field: str, column: str, value: Any) -> str:
@@ -163,12 +170,21 @@ def _text(field: str, column: str, value: Any) -> str:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         check_param(text)
         return text
-    text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
     if column == "child_job_ids":
-        text = ",".join(map(str, read_ids(text)))
-    if len(text) > _TEXTS.get(column, 64) or "\x00" in text:
-        raise InputError(f"{field} has {len(text):,} characters; at most {_TEXTS.get(column, 64):,} fit")
+        value = ",".join(map(str, read_ids(",".join(map(str, value)) if _is_list(value) else str(value))))
+    if isinstance(value, (bool, Mapping)) or _is_list(value):
+        raise InputError(f"{field} is {value!r}; give text, in quotes where need be")
+    text = str(value)
+    most = _TEXTS.get(column, _SCHEDULE_LIMIT)
+    if len(text) > most:
+        raise InputError(f"{field} has {len(text):,} characters; at most {most:,} fit")
+    if "\x00" in text:
+        raise InputError(f"{field} has a zero byte in it, which no database keeps")
     return text
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, (list, tuple))
 
 
 def _check_schedule(values: Mapping[str, Any]) -> None:
@@ -218,6 +234,8 @@ class Difference:
     job_id: int | None
     declaration: Declaration | None
     fields: tuple[FieldChange, ...] = ()
+    dropped: tuple[str, ...] = ()
+    """Fields it does not speak of any more; they stay as they are."""
 
 
 class Stored(Protocol):
@@ -256,7 +274,7 @@ def _difference(declaration: Declaration, job: Stored | None) -> Difference:
         return Difference(Change.NEW, declaration.key, None, declaration, news)
     before = json.loads(job.declared or "{}")
     differing = tuple(
-        FieldChange(name, getattr(job, name), value, getattr(job, name) != before.get(name))
+        FieldChange(name, getattr(job, name), value, name in before and getattr(job, name) != before[name])
         for name, value in declaration.values.items()
         if getattr(job, name) != value
     )
@@ -264,7 +282,8 @@ def _difference(declaration: Declaration, job: Stored | None) -> Difference:
         change = Change.CHANGED
     else:
         change = Change.EDITED if differing else Change.UNCHANGED
-    return Difference(change, declaration.key, job.id, declaration, differing)
+    dropped = tuple(sorted(before.keys() - declaration.values.keys()))
+    return Difference(change, declaration.key, job.id, declaration, differing, dropped)
 
 
 def differs_from_declared(job: Stored) -> tuple[FieldChange, ...]:

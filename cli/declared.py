@@ -38,12 +38,19 @@ def differences(
     sources: list[str] = []
     path = Path(arguments.file or DEFAULT_FILE)
     if arguments.file or path.exists():
-        found += declarations.read_all(FROM_FILE, _jobs_in(path), settings.group)
+        found += _read(str(path), FROM_FILE, _jobs_in(path), settings)
         sources.append(f"{FROM_FILE}:")
     if not arguments.no_code:
-        found += declarations.read_all(FROM_CODE, _jobs_in_code(settings), settings.group)
+        found += _read("@job", FROM_CODE, _jobs_in_code(settings), settings)
         sources.append(f"{FROM_CODE}:{settings.group}/")
     return declarations.compare(found, declared.all_declared(connection), sources)
+
+
+def _read(place: str, source: str, jobs: dict[str, Any], settings: config.Settings) -> list[Declaration]:
+    try:
+        return declarations.read_all(source, jobs, settings.group)
+    except InputError as problem:
+        raise InputError(*(f"{place}: {each}" for each in problem.problems)) from None
 
 
 def show(found: Sequence[Difference], *, as_json: bool) -> None:
@@ -59,6 +66,8 @@ def show(found: Sequence[Difference], *, as_json: bool) -> None:
             who = "  (edited by an operator)" if field.is_edit and each.change is not Change.NEW else ""
             before = "" if each.change is Change.NEW else f"{field.stored!r} → "
             print(f"    {field.field}: {before}{field.declared!r}{who}")
+        for name in each.dropped:
+            print(f"    {name}: not declared any more; it stays as it is")
     counts = {change: sum(each.change is change for each in found) for change in Change}
     print(
         ", ".join(f"{count} {change}" for change, count in counts.items() if count) or "nothing is declared"
@@ -73,9 +82,25 @@ _WORDS = {
 }
 
 
+class _OnceEach(yaml.SafeLoader):
+    """YAML lets a later key silently replace an earlier one of the same name; here that is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue  # refused in a moment: a name is text
+            if key.value in seen:
+                problem = f"{key.value!r} stands here twice"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def _jobs_in(path: Path) -> dict[str, Any]:
     try:
-        raw = yaml.safe_load(path.read_text("utf-8"))
+        # a loader of safe_load's kind: it makes plain values and nothing else
+        raw = yaml.load(path.read_text("utf-8"), Loader=_OnceEach)  # noqa: S506
     except OSError as problem:
         raise InputError(f"{path} cannot be read: {problem.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as problem:
@@ -105,4 +130,5 @@ def _map(each: Difference) -> dict[str, Any]:
             }
             for field in each.fields
         ],
+        "dropped": each.dropped,
     }

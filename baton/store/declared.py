@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from typing import Any
 
 from sqlalchemy import Connection, select, update
 
 from ..children import find_cycle
 from ..declarations import Change, Declaration, Difference
-from ..errors import InputError
+from ..errors import InputError, ScheduleError
+from ..vocabulary import ScheduleType
 from . import followups, groups, jobs
 from .jobs import JobDraft, JobView
 from .models import Job
@@ -55,7 +57,7 @@ def prune(connection: Connection, difference: Difference, now_ms: int) -> bool:
 
 def _make(connection: Connection, declaration: Declaration, now_ms: int) -> None:
     draft = JobDraft(group_id=_group_id(connection, declaration), name="", executor_handler="")
-    job_id = jobs.create(connection, replace(draft, **declaration.values), now_ms)
+    job_id = jobs.create(connection, replace(draft, **_columns(declaration)), now_ms)
     _note(connection, job_id, declaration)
     jobs.follow(connection, job_id, now_ms)
 
@@ -64,11 +66,22 @@ def _change(connection: Connection, job_id: int, declaration: Declaration, now_m
     job = jobs.get(connection, job_id)
     if job is None:
         raise InputError(f"job {job_id} was deleted meanwhile; plan again")
-    stored = {name: getattr(job, name) for name in _DRAFT}
-    draft = JobDraft(**{**stored, **declaration.values, "group_id": _group_id(connection, declaration)})
-    if not jobs.edit(connection, job_id, job.version, draft, now_ms):
+    draft = JobDraft(**{**{name: getattr(job, name) for name in _DRAFT}, **_columns(declaration)})
+    if "app_name" in declaration.values:
+        draft = replace(draft, group_id=_group_id(connection, declaration))
+    try:
+        is_edited = jobs.edit(connection, job_id, job.version, draft, now_ms)
+    except ScheduleError as problem:  # what is declared and what is stored beside it do not go together
+        raise InputError(f"{declaration.key}: {problem}") from None
+    if not is_edited:
         raise InputError(f"somebody edits job {job_id} at this moment; plan again")
     _note(connection, job_id, declaration)
+    if job.schedule_type == ScheduleType.NONE:
+        jobs.follow(connection, job_id, now_ms)  # nobody stopped what had no schedule
+
+
+def _columns(declaration: Declaration) -> dict[str, Any]:
+    return {name: value for name, value in declaration.values.items() if name in _DRAFT}
 
 
 def _group_id(connection: Connection, declaration: Declaration) -> int:

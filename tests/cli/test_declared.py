@@ -10,7 +10,7 @@ from sqlalchemy import select
 from baton import declarations, handlers
 from baton.declarations import compare, differs_from_declared, read_all
 from baton.errors import HandlerError, InputError
-from baton.store import declared, jobs
+from baton.store import declared, groups, jobs
 from baton.store.engine import make_engine, write
 from baton.store.models import Job
 from cli.__main__ import main
@@ -112,6 +112,55 @@ def test_an_edit_stays_until_the_declaration_changes(place, stored, capsys):
     assert (stored()["prices"].priority, stored()["prices"].schedule_conf) == (9, "60")
 
 
+def test_a_field_that_is_declared_for_the_first_time_is_nobodys_edit(place, stored, capsys):
+    main(["apply"])
+    (place / "jobs.yaml").write_text(YAML.replace("priority: 9", "max_queue: 7"))
+    capsys.readouterr()
+
+    main(["plan", "--no-code"])
+
+    said = capsys.readouterr().out
+    assert "max_queue: 0 → 7\n" in said, "and nothing about an operator"
+    assert "priority: not declared any more; it stays as it is" in said
+    main(["apply"])
+    assert (stored()["prices"].max_queue, stored()["prices"].priority) == (7, 9)
+
+
+def test_a_declared_group_is_changed_and_one_that_is_not_said_stays(place, stored, capsys):
+    main(["apply"])
+    with write(stored.engine) as connection:
+        finance = groups.ensure(connection, "finance", "Finance", 5)
+        connection.execute(Job.__table__.update().where(Job.name == "year-end").values(group_id=finance))
+    (place / "jobs.yaml").write_text(YAML.replace("every: 300", "every: 300\n    group: finance"))
+    capsys.readouterr()
+    assert planned(capsys) == {
+        "file:prices": "changed",
+        "file:year-end": "unchanged",
+        "code:demo/nightly": "unchanged",
+    }
+
+    main(["apply"])
+
+    assert {name: row.group_id == finance for name, row in stored().items()} == {
+        "prices": True,
+        "year-end": True,
+        "nightly": False,
+    }
+
+
+def test_a_schedule_declared_later_is_followed_unless_somebody_stopped_the_job(place, stored):
+    (place / "jobs.yaml").write_text("jobs: {a: {handler: x}, b: {every: 60}}")
+    main(["apply", "--no-code"])
+    assert stored()["a"].trigger_status == 0
+    with write(stored.engine) as connection:
+        jobs.stop(connection, stored()["b"].id, 5)
+    (place / "jobs.yaml").write_text("jobs: {a: {handler: x, every: 60}, b: {every: 70}}")
+
+    main(["apply", "--no-code"])
+
+    assert {name: row.trigger_status for name, row in stored().items()} == {"a": 1, "b": 0}
+
+
 def test_force_overwrites_an_edit(place, stored, capsys):
     main(["apply"])
     with stored.engine.begin() as connection:
@@ -148,6 +197,12 @@ BAD = {
     "job: {}": "one key, jobs:",
     "jobs: [": "is not YAML",
     "jobs: {a: {children: 'x'}}": "ids with commas",
+    "jobs: {a: {cron: '* * * * *', every: 60}}": "jobs.yaml: job 'a': it has cron and every; a job has one",
+    "jobs: {a: {every: 60}, a: {every: 70}}": "'a' stands here twice",
+    "jobs: {a: {every: true}}": "every is True",
+    "jobs: {[a]: {every: 60}}": "is not YAML",
+    "jobs: {a: {description: }}": "description has no value",
+    "jobs: {a: {author: [ana]}}": "give text",
 }
 
 
