@@ -19,6 +19,7 @@ from typing import Any
 from redis import Redis
 from sqlalchemy import Engine, select, update
 
+from baton.broker import recovery
 from baton.broker.client import connect
 from baton.broker.embedded import EmbeddedRedis
 from baton.broker.nudge import nudge
@@ -56,7 +57,13 @@ class Baton:
     """One installation: its servers, its processes, its ledger."""
 
     def __init__(
-        self, folder: Path, start_redis: Callable[[], EmbeddedRedis], database_url: str, **environ: str
+        self,
+        folder: Path,
+        start_redis: Callable[[], EmbeddedRedis],
+        database_url: str,
+        *,
+        is_open: bool,
+        **environ: str,
     ) -> None:
         self._start_redis = start_redis
         self.folder = folder
@@ -83,6 +90,8 @@ class Baton:
         self.callbacks: list[Process] = []
         with write(self.engine) as connection:
             self.group_id = groups.ensure(connection, APP_NAME, "Relay", SYSTEM_CLOCK.now_ms())
+        if is_open:
+            recovery.open_group(self.redis, APP_NAME)
 
     def start(self, *, schedulers: int = 0, workers: int = 0, callbacks: int = 0, **environ: str) -> None:
         """Start more processes; `environ` goes to these only (`BATON_FAILPOINTS="push.done=kill"`)."""

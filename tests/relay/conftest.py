@@ -19,7 +19,8 @@ def whole_baton(
     """Makes installations: `whole_baton(database="postgresql", redis="installed", workers=4)`.
 
     By default one process of each role, on SQLite and the embedded Redis. Settings may be given by
-    name (`BATON_KILL_GRACE_S="2"`).
+    name (`BATON_KILL_GRACE_S="2"`). `is_open=False`: no test said that nobody can run anything yet, so
+    the scheduler waits as long as an executor might need to name its runs.
     """
     made: list[Baton] = []
 
@@ -30,6 +31,7 @@ def whole_baton(
         schedulers: int = 1,
         workers: int = 1,
         callbacks: int = 1,
+        is_open: bool = True,
         **environ: str,
     ) -> Baton:
         program = REDIS_PROGRAMS[redis]()
@@ -38,7 +40,9 @@ def whole_baton(
         database_url = request.getfixturevalue(
             {"sqlite": "sqlite_url", "postgresql": "postgres_url"}[database]
         )
-        baton = Baton(tmp_path, lambda: own_redis("redis", program=program), database_url, **environ)
+        baton = Baton(
+            tmp_path, lambda: own_redis("redis", program=program), database_url, is_open=is_open, **environ
+        )
         made.append(baton)
         baton.start(schedulers=schedulers, workers=workers, callbacks=callbacks)
         return baton

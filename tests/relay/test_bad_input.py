@@ -58,7 +58,6 @@ def test_a_bad_message_ends_its_row_with_clear_words_and_no_other_row(whole_bato
     baton = whole_baton(schedulers=0, redis=redis)
     baton.wait_for_workers(1)
     [executor] = presence.executors(baton.redis, APP_NAME)
-    recovery.open_group(baton.redis, APP_NAME)
     job_ids = [baton.job() for _ in bad_frames(0)]
     for job_id in job_ids:
         baton.trigger(job_id, 2)

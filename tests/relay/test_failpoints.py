@@ -45,7 +45,7 @@ def test_a_consumer_killed_after_it_acknowledged(whole_baton):
 def test_an_executor_killed_between_two_steps(whole_baton, failpoint):
     baton = whole_baton(workers=0)
     baton.start(workers=1, BATON_FAILPOINTS=f"{failpoint}=kill")
-    job_id = baton.job(on_lost="RERUN", executor_timeout=2 if failpoint == "run.killed" else 0)
+    job_id = baton.job(on_lost="RERUN", executor_timeout=1 if failpoint == "run.killed" else 0)
     baton.trigger(job_id, param="60" if failpoint == "run.killed" else "0")
     until(lambda: not baton.workers[0].is_running, 20, "the executor to die")
 

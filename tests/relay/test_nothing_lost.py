@@ -87,7 +87,7 @@ def test_an_executor_killed_between_handler_and_settle(whole_baton):
 def test_an_executor_killed_mid_run(whole_baton, on_lost, outcomes):
     baton = whole_baton()
     job_id = baton.job(on_lost=on_lost)
-    baton.trigger(job_id, 1, param="3")
+    baton.trigger(job_id, 1, param="1.5")
     baton.wait_for_start()
 
     baton.start(workers=1)

@@ -12,7 +12,7 @@ from tests.waiting import until
     ("database", "redis"), [("sqlite", "embedded"), ("postgresql", "installed")], ids=lambda kind: kind
 )
 def test_what_is_triggered_runs_once_and_ends(whole_baton, database, redis):
-    baton = whole_baton(database=database, redis=redis, schedulers=2, workers=2, callbacks=2)
+    baton = whole_baton(database=database, redis=redis, schedulers=2, workers=2, callbacks=2, is_open=False)
     job_id = baton.job()
 
     keys = baton.trigger(job_id, 20)
