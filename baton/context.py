@@ -113,9 +113,9 @@ def get_context() -> JobContext:
     return context
 
 
-def enter(context: JobContext) -> contextvars.Token[JobContext | None]:
-    """Begin a run in this process."""
-    _of_process[:] = [context]
+def enter(context: JobContext, *, is_alone: bool = True) -> contextvars.Token[JobContext | None]:
+    """Begin a run in this process; `is_alone`: no other one runs in it meanwhile."""
+    _of_process[:] = [context] if is_alone else []
     return _current.set(context)
 
 

@@ -35,6 +35,13 @@ class Handler:
     place: str
     declared: Mapping[str, Any]
     """What `@job` said about when and how it runs; `baton apply` makes a job of it."""
+    concurrency: int = 0
+    """How many runs of it one executor may have at a time; 0: as many as there is room for."""
+
+    @property
+    def is_async(self) -> bool:
+        """Whether it is awaited on the event loop of its executor."""
+        return inspect.iscoroutinefunction(self.function)
 
     def __call__(self, context: JobContext) -> Any:
         arguments = {self.context_name: context} if self.context_name else {}
@@ -96,13 +103,15 @@ def job(
     *,
     init: Callable[[], Any] | None = None,
     destroy: Callable[[], Any] | None = None,
+    concurrency: int = 0,
     **declared: Any,
 ) -> Callable[[_F], _F]:
     """Declare the decorated function (plain or `async def`) as the handler `name`.
 
     The function stays callable. It may take one parameter, which gets the `JobContext`. `init` and
-    `destroy` run once in each child process that runs the handler. Everything else says when and how
-    it runs, as `cron="30 8 * * *"`: `baton apply` makes a job of it. Raises `HandlerError`.
+    `destroy` run once in each child process that runs the handler. One executor has at most
+    `concurrency` runs of it at a time; 0 is no limit. Everything else says when and how it runs, as
+    `cron="30 8 * * *"`: `baton apply` makes a job of it. Raises `HandlerError`.
     """
     if not name.strip() or len(name) > 128:
         raise HandlerError(f'a handler needs a name of 1 to 128 characters: @job("report"), not {name!r}')
@@ -117,7 +126,7 @@ def job(
         if known is not None and known.place != place:
             raise HandlerError(f"two handlers are called {name!r}: {known.place} and {place}; rename one")
         _registry[name] = Handler(
-            name, function, init, destroy, _context_name(function, name), place, declared
+            name, function, init, destroy, _context_name(function, name), place, declared, concurrency
         )
         return function
 
