@@ -43,9 +43,12 @@ class Handler:
         """Whether it is awaited on the event loop of its executor."""
         return inspect.iscoroutinefunction(self.function)
 
+    def start(self, context: JobContext) -> Any:
+        """Call the function; for an `async def` the answer has to be awaited."""
+        return self.function(**({self.context_name: context} if self.context_name else {}))
+
     def __call__(self, context: JobContext) -> Any:
-        arguments = {self.context_name: context} if self.context_name else {}
-        result = self.function(**arguments)
+        result = self.start(context)
         return asyncio.run(_awaited(result)) if inspect.isawaitable(result) else result
 
 
