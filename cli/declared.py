@@ -12,7 +12,7 @@ import yaml
 from sqlalchemy import Connection
 
 import config
-from baton import declarations, handlers
+from baton import declarations, loading
 from baton.declarations import FROM_CODE, FROM_FILE, Change, Declaration, Difference
 from baton.errors import InputError
 from baton.store import declared
@@ -113,7 +113,7 @@ def _jobs_in(path: Path) -> dict[str, Any]:
 
 def _jobs_in_code(settings: config.Settings) -> dict[str, Any]:
     names = [name.strip() for name in settings.handlers.split(",") if name.strip()]
-    return {name: handler.declared for name, handler in handlers.load(names).items() if handler.declared}
+    return {name: handler.declared for name, handler in loading.load(names).or_raise().items() if handler.declared}
 
 
 def _map(each: Difference) -> dict[str, Any]:
