@@ -137,8 +137,11 @@ class Settings:
     )
     group: str = _setting(
         "BATON_GROUP",
-        _matching(r"[A-Za-z0-9._-]{1,64}", "1 to 64 letters, digits, '-', '_' and '.'"),
-        "The executor group (app name) a worker serves.",
+        _matching(
+            r"[A-Za-z0-9._-]{1,64}(?: *, *[A-Za-z0-9._-]{1,64})*",
+            "1 to 64 letters, digits, '-', '_' and '.'; several groups with commas between",
+        ),
+        "The executor group (app name) a worker serves; several, with commas between, share its children.",
         default="demo",
     )
     handlers: str = _setting(
@@ -157,7 +160,16 @@ class Settings:
         default="",
     )
     concurrency: int = _setting(
-        "BATON_CONCURRENCY", _whole(1, 1000), "Child processes of one worker: runs at a time.", default=4
+        "BATON_CONCURRENCY",
+        _whole(1, 1000),
+        "Child processes of one worker: runs at a time, coroutines aside.",
+        default=4,
+    )
+    async_concurrency: int = _setting(
+        "BATON_ASYNC_CONCURRENCY",
+        _whole(1, 10000),
+        "`async def` handlers of one worker that run at a time, on one event loop.",
+        default=100,
     )
     log_dir: str = _setting(
         "BATON_LOG_DIR", _text, "Where a worker writes the log file of each run.", default=".baton/logs"
@@ -230,6 +242,11 @@ class Settings:
         "Named places where tests make a process die; never in production.",
         default="",
     )
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The executor groups a worker serves; what is declared without a group belongs to the first."""
+        return tuple(name.strip() for name in self.group.split(","))
 
     @property
     def is_production(self) -> bool:

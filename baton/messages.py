@@ -52,6 +52,11 @@ def _checked(kind: type[Any], name: str, required: type[Any], raw: Mapping[str, 
     return value
 
 
+def needs_of(glue_type: str, executor_handler: str) -> str:
+    """What an executor needs for a run: the name of a handler, or a glue type other than BEAN."""
+    return executor_handler if glue_type == GlueType.BEAN else glue_type
+
+
 @dataclass(frozen=True, slots=True)
 class TriggerParam:
     """Asks an executor to run one handler once."""
@@ -79,6 +84,11 @@ class TriggerParam:
     attempt: int
     """Counts up from 1."""
     on_lost: str
+
+    @property
+    def needs(self) -> str:
+        """What an executor needs to run it: a handler, or what runs code of this glue type."""
+        return needs_of(self.glue_type, self.executor_handler)
 
     def to_map(self) -> dict[str, Any]:
         """The wire form."""

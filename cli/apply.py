@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     wanted = {Change.NEW, Change.CHANGED, *([Change.EDITED] if arguments.force else [])}
     try:
         with write(engine) as connection:
-            groups.ensure(connection, settings.group, settings.group, now_ms)
+            groups.ensure(connection, settings.groups[0], settings.groups[0], now_ms)
             found = declared.differences(connection, arguments, settings)
             for each in found:
                 if each.change in wanted:

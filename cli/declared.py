@@ -42,13 +42,13 @@ def differences(
         sources.append(f"{FROM_FILE}:")
     if not arguments.no_code:
         found += _read("@job", FROM_CODE, _jobs_in_code(settings), settings)
-        sources.append(f"{FROM_CODE}:{settings.group}/")
+        sources.append(f"{FROM_CODE}:{settings.groups[0]}/")
     return declarations.compare(found, declared.all_declared(connection), sources)
 
 
 def _read(place: str, source: str, jobs: dict[str, Any], settings: config.Settings) -> list[Declaration]:
     try:
-        return declarations.read_all(source, jobs, settings.group)
+        return declarations.read_all(source, jobs, settings.groups[0])
     except InputError as problem:
         raise InputError(*(f"{place}: {each}" for each in problem.problems)) from None
 

@@ -60,13 +60,14 @@ def _redis(settings: config.Settings) -> Iterator[_Line]:
         for finding in findings:
             is_bad = finding.serious and settings.is_production
             yield _Line(_BAD if is_bad else _WARNING, "redis", finding.text)
-        executors = presence.executors(redis, settings.group)
-    if executors:
-        yield _Line(_GOOD, "executors", f"{len(executors)} in group {settings.group!r}")
-    else:
-        yield _Line(
-            _WARNING, "executors", f"none in group {settings.group!r}: start a worker, or set BATON_GROUP"
-        )
+        found = {app_name: presence.executors(redis, app_name) for app_name in settings.groups}
+    for app_name, executors in found.items():
+        if executors:
+            yield _Line(_GOOD, "executors", f"{len(executors)} in group {app_name!r}")
+        else:
+            yield _Line(
+                _WARNING, "executors", f"none in group {app_name!r}: start a worker, or set BATON_GROUP"
+            )
 
 
 def _database(settings: config.Settings) -> Iterator[_Line]:

@@ -30,7 +30,7 @@ from baton.clock import SYSTEM_CLOCK, Clock
 from baton.envelope import group_key, seal
 from baton.errors import TooLarge
 from baton.failpoints import failpoint
-from baton.messages import TriggerParam
+from baton.messages import TriggerParam, needs_of
 from baton.store import runs
 from baton.store.engine import read, write
 from baton.vocabulary import BlockStrategy, OnLost, RouteStrategy, SerialScope
@@ -302,6 +302,7 @@ def _push_row(row: runs.PendingRow, lane: str, frame: bytes, *, already_judged: 
         is_of_job=row.serial_scope == SerialScope.JOB,
         priority=row.priority,
         max_queue=0 if already_judged else row.max_queue,
+        needs=needs_of(row.glue_type, row.executor_handler),
     )
 
 

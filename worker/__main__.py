@@ -19,10 +19,11 @@ def run() -> int:
     main.run(
         redis_url=settings.redis_url,
         access_token=settings.access_token,
-        app_name=settings.group,
+        app_names=settings.groups,
         handlers=[name.strip() for name in settings.handlers.split(",") if name.strip()],
         tags=[name.strip() for name in settings.tags.split(",") if name.strip()],
         concurrency=settings.concurrency,
+        async_concurrency=settings.async_concurrency,
         log_dir=settings.log_dir,
         log_retention_days=settings.log_retention_days,
         spool_dir=settings.spool_dir,

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import replace
 
 from baton import telemetry
-from baton.broker.consumer import MAX_SETTLE_RUNS, Claimed, Consumer, Settled
+from baton.broker.consumer import MAX_SETTLE_RUNS, Claimed, Limit, Room, Settled
 from baton.clock import SYSTEM_CLOCK
 from baton.envelope import seal, unseal
 from baton.errors import MessageError
@@ -25,9 +26,11 @@ from baton.messages import BEAN, TriggerParam
 from baton.vocabulary import Outcome
 
 from . import outcome
+from .abilities import Abilities
+from .executor import Executor
 from .outcome import RunOutcome
-from .pool import Pool
 from .runs import Run, Runs
+from .seats import Seat, Seats
 from .spool import Spool
 
 _SAFETY_POLL_S = 1.0
@@ -35,6 +38,8 @@ _GATHER_S = 0.002
 """How long an ending waits for others, while there is room for many."""
 _GATHERED_SHARE = 4
 """A part of the room that makes the round trip worthwhile at once."""
+_FULL_PAUSE_S = 0.05
+"""Lanes are ready, but none that there is room for: others get the wake-up before this one looks again."""
 
 
 class Courier:
@@ -42,25 +47,25 @@ class Courier:
 
     def __init__(
         self,
-        consumer: Consumer,
+        seats: Seats,
         runs: Runs,
         spool: Spool,
-        key: bytes,
-        app_name: str,
+        abilities: Abilities,
         executor_id: str,
     ) -> None:
-        self._consumer = consumer
+        self._seats = seats
         self._runs = runs
         self._spool = spool
-        self._key = key
-        self._app_name = app_name
+        self._abilities = abilities
         self._executor_id = executor_id
-        self._room = 0
+        self._plain_room = 0
+        self._coroutine_room = 0
         self._ended: deque[Run] = deque()
         self._surplus: deque[Run] = deque()
+        self._was_woken = self._woke_in_vain = False
         self._work = threading.Event()
-        self._hungry = threading.Event()
-        self.pool: Pool | None = None
+        self._hungry = {seat.app_name: threading.Event() for seat in seats}
+        self.executor: Executor | None = None
         self.is_draining = False
         self.lease_lock = threading.Lock()
         """Held while leases change, so that none is re-asserted while it is being settled."""
@@ -70,25 +75,33 @@ class Courier:
         self._work.clear()
         self._return_surplus()
         batch = [self._ended.popleft() for _ in range(min(len(self._ended), MAX_SETTLE_RUNS))]
+        was_woken, self._was_woken = self._was_woken, False
         accepted = self._exchange(batch)
-        if accepted and self.pool is not None:
-            self.pool.submit(accepted)
-        if self._free() > 0:
+        self._woke_in_vain = was_woken and not accepted and bool(self._abilities.special)
+        if accepted and self.executor is not None:
+            self.executor.submit(accepted)
+        if self._room().is_any:
             if accepted:
                 return 0.0
-            self._hungry.set()
+            for hungry in self._hungry.values():
+                hungry.set()
         self._work.wait(_SAFETY_POLL_S)
         self._gather()
         return 0.0
 
-    def wait_step(self) -> float:
-        """The second thread: blocks on the wake-up marker while slots are free."""
-        if self._hungry.wait(_SAFETY_POLL_S) and not self.is_draining:
-            self._hungry.clear()
-            if self._consumer.wait_for_work(_SAFETY_POLL_S):
+    def wait_step(self, seat: Seat) -> float:
+        """A thread for each group: blocks on its wake-up marker while there is room."""
+        hungry = self._hungry[seat.app_name]
+        if hungry.wait(_SAFETY_POLL_S) and not self.is_draining:
+            hungry.clear()
+            if self._woke_in_vain:
+                self._woke_in_vain = False
+                time.sleep(_FULL_PAUSE_S)
+            if seat.consumer.wait_for_work(_SAFETY_POLL_S):
+                self._was_woken = True
                 self._work.set()
-            elif self._free() > 0:
-                self._hungry.set()
+            elif self._room().is_any:
+                hungry.set()
         return 0.0
 
     def wake(self) -> None:
@@ -96,13 +109,18 @@ class Courier:
         if not self._work.is_set():
             self._work.set()
 
-    def set_room(self, room: int) -> None:
-        """How many runs the children can take, begun or ahead."""
-        self._room = room
+    def set_plain_room(self, room: int) -> None:
+        """How many runs the warm children can take, begun or ahead."""
+        self._plain_room = room
+        self.wake()
+
+    def set_coroutine_room(self, room: int) -> None:
+        """How many runs the event loop can take."""
+        self._coroutine_room = room
         self.wake()
 
     def return_unrun(self, runs: list[Run]) -> None:
-        """No child here can begin these soon: they go back to their lanes."""
+        """No child here can run these: they go back to their lanes."""
         self._surplus.extend(runs)
         self.wake()
 
@@ -122,14 +140,36 @@ class Courier:
         """Whether every ending has been accepted."""
         return not self._ended and all(not run.has_ended for run in self._runs.all())
 
-    def _free(self) -> int:
-        return 0 if self.is_draining else self._room - len(self._runs)
+    def _room(self, leaving: Sequence[Run] = ()) -> Room:
+        """What may be claimed, once these runs have left."""
+        if self.is_draining:
+            return Room()
+        coroutines = sum(run.is_coroutine for run in leaving)
+        plain = len(leaving) - coroutines
+        return Room(
+            max(0, self._plain_room - self._runs.plain() + plain),
+            max(0, self._coroutine_room - self._runs.coroutines() + coroutines),
+            self._limits(leaving),
+        )
+
+    def _limits(self, leaving: Sequence[Run]) -> tuple[Limit, ...]:
+        special = self._abilities.special
+        if not special:
+            return ()
+        going = Counter(run.needs for run in leaving)
+
+        def left(needs: str, concurrency: int) -> int | None:
+            return max(0, concurrency - self._runs.count(needs) + going[needs]) if concurrency else None
+
+        return tuple(
+            Limit(needs, facts.is_async, left(needs, facts.concurrency)) for needs, facts in special.items()
+        )
 
     def _gather(self) -> None:
         """Let endings come together while others are being run."""
-        enough = max(1, self._room // _GATHERED_SHARE)
+        enough = max(1, (self._plain_room + self._coroutine_room) // _GATHERED_SHARE)
         give_up_s = time.monotonic() + _GATHER_S
-        while len(self._ended) < min(enough, len(self._runs)) and time.monotonic() < give_up_s:
+        while len(self._ended) < min(enough, self._runs.here()) and time.monotonic() < give_up_s:
             self._work.clear()
             self._work.wait(_GATHER_S / 2)
 
@@ -137,7 +177,7 @@ class Courier:
         while self._surplus:
             runs = list(self._surplus)
             with self.lease_lock:
-                self._consumer.hand_back({run.log_id: run.claimed.token for run in runs})
+                self._seats.hand_back(runs)
                 self._runs.drop(run.log_id for run in runs)
             for run in runs:
                 self._surplus.popleft()
@@ -146,21 +186,34 @@ class Courier:
 
     def _exchange(self, batch: list[Run]) -> list[Run]:
         """Settle these, claim as many as there is room for; answers the runs to begin."""
+        accepted: list[Run] = []
+        left = deque(self._seats.in_turn())
+        try:
+            while left:
+                seat = left[0]
+                mine = [run for run in batch if run.app_name == seat.app_name]
+                accepted += self._exchange_with(seat, mine)
+                left.popleft()
+        except Exception:
+            names = {seat.app_name for seat in left}
+            kept = [run for run in batch if run.app_name in names]
+            self._ended.extendleft(reversed(kept))
+            if kept:
+                telemetry.warning("settle.waiting", runs=len(self._ended))
+                self._spool.sync()
+            if accepted and self.executor is not None:
+                self.executor.submit(accepted)
+            raise
+        return accepted
+
+    def _exchange_with(self, seat: Seat, batch: list[Run]) -> list[Run]:
         if batch:
             failpoint("settle.before")
         settled = [Settled(run.log_id, run.claimed.token, run.claimed.attempt, run.frame) for run in batch]
-        try:
-            with self.lease_lock:
-                free = 0 if self.is_draining else self._free() + len(batch)
-                claimed = self._consumer.settle_and_claim(settled, free)
-                self._runs.drop(run.log_id for run in batch)
-                accepted = [run for each in claimed if (run := self._accept(each))]
-        except Exception:
-            self._ended.extendleft(reversed(batch))
-            if batch:
-                telemetry.warning("settle.waiting", runs=len(self._ended))
-                self._spool.sync()
-            raise
+        with self.lease_lock:
+            claimed = seat.consumer.settle_and_claim(settled, self._room(batch))
+            self._runs.drop(run.log_id for run in batch)
+            accepted = [run for each in claimed if (run := self._accept(seat, each))]
         # Redis has these endings, the spool does not know yet: a crash here settles them once more
         if batch:
             failpoint("settle.done")
@@ -170,16 +223,16 @@ class Courier:
             failpoint("claim.done")
         return accepted
 
-    def _accept(self, claimed: Claimed) -> Run | None:
+    def _accept(self, seat: Seat, claimed: Claimed) -> Run | None:
         """The run, if it can be run here; otherwise it has ended with the reason."""
         segment = self._spool.begin()
         try:
-            trigger = unseal(claimed.frame, TriggerParam, self._key)
+            trigger = unseal(claimed.frame, TriggerParam, seat.key)
         except MessageError as problem:
             telemetry.problem("claim.malformed", problem, log_id=claimed.log_id)
-            self._refuse(Run(claimed, None, segment), f"{type(problem).__name__}: {problem}")
+            self._refuse(Run(claimed, None, segment, seat.app_name), f"{type(problem).__name__}: {problem}")
             return None
-        run = Run(claimed, trigger, segment)
+        run = Run(claimed, trigger, segment, seat.app_name, self._abilities.is_coroutine(trigger))
         if trigger.log_id != claimed.log_id:
             self._refuse(run, f"Malformed: the message is for log id {trigger.log_id}")
         elif trigger.glue_type != BEAN:
@@ -196,11 +249,11 @@ class Courier:
     def _frame_of(self, run: Run, ended: RunOutcome) -> bytes:
         message = outcome.callback(
             ended,
-            app_name=self._app_name,
+            app_name=run.app_name,
             log_id=run.log_id,
             log_date_time=run.trigger.log_date_time if run.trigger else 0,
             executor_id=self._executor_id,
             attempt=run.claimed.attempt,
             token=run.claimed.token,
         )
-        return seal(message, self._key)
+        return seal(message, self._seats[run.app_name].key)

@@ -10,27 +10,28 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from baton import telemetry
-from baton.broker.consumer import Consumer, Stop
+from baton.broker.consumer import Stop
 from baton.broker.presence import ExecutorInfo
 from baton.clock import Clock
 from baton.vocabulary import Outcome
 
 from .courier import Courier
-from .pool import Pool
+from .executor import Executor
 from .runs import Runs
+from .seats import Seat
 
 _LOST = Stop(Outcome.LOST, "the executor could not renew its lease and stopped the run itself")
 _TAKEN = Stop(Outcome.LOST, "another executor has the lease of this run now")
 
 
 class Leases:
-    """Beats; obeys what the answer says."""
+    """Beats in one group; obeys what the answer says."""
 
     def __init__(
         self,
-        consumer: Consumer,
+        seat: Seat,
         runs: Runs,
-        pool: Pool,
+        executor: Executor,
         courier: Courier,
         clock: Clock,
         info: Callable[[], ExecutorInfo],
@@ -38,9 +39,9 @@ class Leases:
         beat_interval_s: float,
         dead_after_s: float,
     ) -> None:
-        self._consumer = consumer
+        self._seat = seat
         self._runs = runs
-        self._pool = pool
+        self._executor = executor
         self._courier = courier
         self._clock = clock
         self._info = info
@@ -63,20 +64,27 @@ class Leases:
         return self._beat_interval_s
 
     def _renew(self) -> None:
-        answer = self._consumer.renew(self._info(), self._runs.tokens())
+        answer = self._seat.consumer.renew(self._info(), self._tokens())
         for log_id, stop in answer.stop.items():
-            self._pool.stop(log_id, stop)
+            self._executor.stop(log_id, stop)
         for log_id in answer.stale:
             self._lose(log_id)
         if answer.unknown:
             self._reassert(answer.unknown)
         self._hand_back_orphans(answer.orphans)
 
+    def _tokens(self) -> dict[int, int]:
+        return {run.log_id: run.claimed.token for run in self._runs.of(self._seat.app_name)}
+
     def _reassert(self, log_ids: set[int]) -> None:
         # under the lock: a run that is being settled now must not get a lease again
         with self._courier.lease_lock:
-            runs = [run for run in self._runs.all() if run.log_id in log_ids and not run.has_ended]
-            refused = self._consumer.reassert([run.claimed for run in runs])
+            runs = [
+                run
+                for run in self._runs.of(self._seat.app_name)
+                if run.log_id in log_ids and not run.has_ended
+            ]
+            refused = self._seat.consumer.reassert([run.claimed for run in runs])
         for log_id in refused:
             self._lose(log_id)
 
@@ -90,14 +98,14 @@ class Leases:
                 for log_id, token in orphans.items()
                 if named_before.get(log_id) == token and self._runs.get(log_id) is None
             }
-            self._consumer.hand_back(lost)
+            self._seat.consumer.hand_back(lost)
 
     def _lose(self, log_id: int) -> None:
         telemetry.warning("lease.lost", log_id=log_id)
-        self._pool.stop(log_id, _TAKEN)
+        self._executor.stop(log_id, _TAKEN)
 
     def _fence(self) -> None:
-        for run in self._runs.all():
+        for run in self._runs.of(self._seat.app_name):
             if not run.has_ended and run.stop is None:
                 telemetry.warning("lease.lost", log_id=run.log_id)
-                self._pool.stop(run.log_id, _LOST)
+                self._executor.stop(run.log_id, _LOST)

@@ -1,7 +1,8 @@
 """What runs in an executor, in which order it starts, and what stops it.
 
-The main thread owns the child processes (`pool`). Beside it, a thread each: the courier (settle
-and claim), its wake-up, the leases (beat), the mailbox, the replay of old spools, log retention.
+The main thread owns the child processes (`executor`). Beside it, a thread each: the courier (settle
+and claim), the replay of old spools, log retention, and for each group it serves the courier's wake-up,
+the leases (beat) and the mailbox.
 """
 
 from __future__ import annotations
@@ -12,8 +13,12 @@ import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import Any
+
+from redis import Redis
 
 import baton
 from baton import telemetry
@@ -27,13 +32,18 @@ from baton.loop import Loop
 from baton.messages import HandleCallbackParam
 
 from . import reaper
+from .abilities import Abilities
+from .coroutine_pool import CoroutinePool
 from .courier import Courier
+from .ear import Ear
+from .executor import Executor
 from .leases import Leases
 from .mailbox import MailRole
 from .pool import Pool
 from .replay import LogRetention, Replay
 from .runlog import LogReader
 from .runs import Run, Runs
+from .seats import Seat, Seats
 from .spool import Spool
 
 _LAST_SETTLE_S = 10.0
@@ -50,10 +60,11 @@ def run(
     *,
     redis_url: str,
     access_token: str,
-    app_name: str,
+    app_names: Sequence[str],
     handlers: Sequence[str],
     tags: Sequence[str],
     concurrency: int,
+    async_concurrency: int,
     log_dir: str,
     log_retention_days: int,
     spool_dir: str,
@@ -63,17 +74,16 @@ def run(
     executor_dead_after_s: float,
     failpoints: str = "",
 ) -> None:
-    """Serve one executor group until a signal stops it."""
+    """Serve these executor groups until a signal stops it."""
     reaper.become_subreaper()
     executor_id = new_executor_id()
-    key = group_key(access_token, app_name)
     redis = connect(redis_url)
-    consumer = Consumer(redis, connect_blocking(redis_url), app_name, executor_id, tags)
+    seats = Seats([_seat(redis_url, redis, access_token, name, executor_id, tags) for name in app_names])
     logs = Path(log_dir).resolve()
     spool = Spool(Path(spool_dir).resolve(), executor_id)
     runs = Runs()
-    courier = Courier(consumer, runs, spool, key, app_name, executor_id)
-    known: dict[str, tuple[str, ...]] = {"handlers": ()}
+    abilities = Abilities()
+    courier = Courier(seats, runs, spool, abilities, executor_id)
     started_ms = SYSTEM_CLOCK.now_ms()
 
     def info() -> ExecutorInfo:
@@ -81,9 +91,9 @@ def run(
             executor_id=executor_id,
             host=socket.gethostname(),
             pid=os.getpid(),
-            handlers=known["handlers"],
-            slots=concurrency,
-            running=min(runs.busy(), concurrency),  # what is given ahead does not run yet
+            handlers=tuple(sorted(abilities.handlers)),
+            slots=concurrency + (async_concurrency if abilities.has_coroutines else 0),
+            running=executor.running(),
             started_ms=started_ms,
             beat_ms=SYSTEM_CLOCK.now_ms(),
             version=baton.__version__,
@@ -91,78 +101,106 @@ def run(
             tags=tuple(tags),
         )
 
-    def on_handlers(names: tuple[str, ...]) -> None:
-        if names != known["handlers"]:
-            known["handlers"] = names
-            beat.wake()
+    def on_handlers(said: dict[str, Any]) -> None:
+        if abilities.learn(said):
+            beat()
+
+    def beat() -> None:
+        for loop in beats:
+            loop.wake()
 
     def written_ending(run: Run) -> bytes | None:
         for frame in spool.frames(run.segment):
-            said = unseal(frame, HandleCallbackParam, key)
+            said = unseal(frame, HandleCallbackParam, seats[run.app_name].key)
             if (said.log_id, said.token) == (run.log_id, run.claimed.token):
                 return frame
         return None
 
+    ear, family = Ear(), set[int]()
+    child_settings = {
+        "executor_id": executor_id,
+        "keys": {seat.app_name: seat.key.hex() for seat in seats},
+        "log_dir": str(logs),
+        "spool_folder": str(spool.folder),
+        "handlers": list(handlers),
+        "failpoints": failpoints,
+    }
     pool = Pool(
+        ear,
         slots=concurrency,
         kill_grace_s=kill_grace_s,
-        child_settings={
-            "app_name": app_name,
-            "executor_id": executor_id,
-            "key": key.hex(),
-            "log_dir": str(logs),
-            "spool_folder": str(spool.folder),
-            "handlers": list(handlers),
-            "failpoints": failpoints,
-        },
+        child_settings=child_settings,
+        family=family,
         on_ended=courier.end,
         on_surplus=courier.return_unrun,
-        on_room=courier.set_room,
+        on_room=courier.set_plain_room,
         written_ending=written_ending,
         on_handlers=on_handlers,
     )
-    courier.pool = pool
-    leases = Leases(
-        consumer, runs, pool, courier, SYSTEM_CLOCK, info,
-        beat_interval_s=beat_interval_s, dead_after_s=executor_dead_after_s,
-    )  # fmt: skip
-    beat = Loop("leases", leases.step)
-    mailbox = Mailbox(connect_blocking(redis_url), redis, key, app_name, executor_id)
+    coroutines = CoroutinePool(
+        ear,
+        slots=async_concurrency,
+        kill_grace_s=kill_grace_s,
+        child_settings=child_settings,
+        family=family,
+        on_ended=courier.end,
+        on_surplus=courier.return_unrun,
+        on_room=courier.set_coroutine_room,
+        written_ending=written_ending,
+    )
+    executor = courier.executor = Executor(ear, pool, coroutines, abilities)
+    beats, loops = [], []
+    for seat in seats:
+        leases = Leases(
+            seat, runs, executor, courier, SYSTEM_CLOCK, info,
+            beat_interval_s=beat_interval_s, dead_after_s=executor_dead_after_s,
+        )  # fmt: skip
+        beats.append(Loop("leases", leases.step))
+        mailbox = Mailbox(connect_blocking(redis_url), redis, seat.key, seat.app_name, executor_id)
+        loops.append(Loop("waiter", partial(courier.wait_step, seat)))
+        loops.append(Loop("mailbox", MailRole(mailbox, LogReader(logs), runs, beat).step))
     loops = [
-        beat,
-        Loop("replay", Replay(spool, consumer, key).step),
+        *beats,
+        Loop("replay", Replay(spool, seats).step),
         Loop("courier", courier.step),
-        Loop("waiter", courier.wait_step),
-        Loop("mailbox", MailRole(mailbox, LogReader(logs), runs, beat.wake).step),
+        *loops,
         Loop("retention", LogRetention(logs, log_retention_days).step),
     ]
-    asked = _on_signals(pool)
+    asked = _on_signals(executor)
     for loop in loops:
         loop.start()
-    telemetry.event("process.started", executor=executor_id, group=app_name, slots=concurrency)
+    telemetry.event("process.started", executor=executor_id, group=",".join(app_names), slots=concurrency)
     while not asked.times:
-        pool.step()
-    telemetry.event("process.stopping", running=pool.running())
+        executor.step()
+    telemetry.event("process.stopping", running=executor.running())
     courier.is_draining = True
-    beat.wake()  # others see at once that this executor claims nothing any more
-    _drain(pool, courier, runs, consumer, spool, asked, drain_grace_s)
+    beat()  # others see at once that this executor claims nothing any more
+    _drain(executor, courier, runs, seats, spool, asked, drain_grace_s)
     for loop in reversed(loops):
         loop.stop()
     courier.wake()
-    pool.close()
+    executor.close()
     for loop in loops:
         loop.join(5.0)
-    consumer.leave()
+    for seat in seats:
+        seat.consumer.leave()
     spool.close()
     telemetry.event("process.stopped", executor=executor_id)
 
 
-def _on_signals(pool: Pool) -> _Asked:
+def _seat(
+    redis_url: str, redis: Redis, access_token: str, app_name: str, executor_id: str, tags: Sequence[str]
+) -> Seat:
+    consumer = Consumer(redis, connect_blocking(redis_url), app_name, executor_id, tags)
+    return Seat(app_name, group_key(access_token, app_name), consumer)
+
+
+def _on_signals(executor: Executor) -> _Asked:
     asked = _Asked()
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         asked.times += 1
-        pool.wake()
+        executor.wake()
 
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
@@ -170,10 +208,10 @@ def _on_signals(pool: Pool) -> _Asked:
 
 
 def _drain(
-    pool: Pool,
+    executor: Executor,
     courier: Courier,
     runs: Runs,
-    consumer: Consumer,
+    seats: Seats,
     spool: Spool,
     asked: _Asked,
     grace_s: float,
@@ -181,18 +219,18 @@ def _drain(
     """Let runs finish, hand the rest back unrun; a second signal hurries."""
     with courier.lease_lock:  # a claim that is on its way arrives before anything is handed back
         pass
-    _hand_back(pool.take_waiting(), runs, consumer, spool)
+    _hand_back(executor.take_waiting(), runs, seats, spool)
     give_up_s = time.monotonic() + grace_s
-    while pool.running() and time.monotonic() < give_up_s and asked.times < 2:
-        pool.step()
-    _hand_back([*pool.abort_all(), *pool.take_waiting()], runs, consumer, spool)
+    while executor.running() and time.monotonic() < give_up_s and asked.times < 2:
+        executor.step()
+    _hand_back([*executor.abort_all(), *executor.take_waiting()], runs, seats, spool)
     settled_by_s = time.monotonic() + _LAST_SETTLE_S
     while not courier.is_idle() and time.monotonic() < settled_by_s:
-        pool.step()
+        executor.step()
 
 
-def _hand_back(left: Sequence[Run], runs: Runs, consumer: Consumer, spool: Spool) -> None:
-    consumer.hand_back({run.log_id: run.claimed.token for run in left})
+def _hand_back(left: Sequence[Run], runs: Runs, seats: Seats, spool: Spool) -> None:
+    seats.hand_back(left)
     runs.drop(run.log_id for run in left)
     for each in left:
         spool.accepted(each.segment)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from dataclasses import dataclass
 
 from baton.messages import HandleCallbackParam, cut_message
 from baton.vocabulary import HANDLE_CODE_OF, HandleCode, Outcome
 
 RESULT_LOST = "job handle result lost."
+TIMEOUT_MESSAGE = "job execute timeout"
+KILLED_RUNNING = " [job running, killed]"
+KILLED_IN_QUEUE = " [job not executed, in the job queue, killed.]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +54,15 @@ def callback(
         token=token,
         result=ended.result,
     )
+
+
+def wall_ms(began_s: float) -> int:
+    """When a run began that its child cannot speak for any more."""
+    return round((time.time() - (time.monotonic() - began_s)) * 1000)
+
+
+def how_it_ended(returncode: int) -> str:
+    """In words, from the return code of a process that was not asked to end."""
+    if returncode < 0:
+        return f"was ended by {signal.Signals(-returncode).name}"
+    return f"exited with code {returncode}"

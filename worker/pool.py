@@ -1,9 +1,7 @@
 """Warm child processes: one run at a time in each, replaced at once when one is killed.
 
-Everything here happens on the main thread, because the tie that ends a child with its parent
-(PR_SET_PDEATHSIG) is to the thread that started it. Other threads only `submit` and `stop`, which
-put a word into the inbox and wake the loop. A killed or timed-out child is never used again, and
-its run counts as ended only when nothing it started is alive.
+Everything here happens on the main thread (`ear.py` says why). A killed or timed-out child is never
+used again, and its run counts as ended only when nothing it started is alive.
 
 While runs are short, each child is given some ahead (`pace.py` says how many). A run behind one
 that turns out to be long is taken back, and what no other child can begin at once goes back to
@@ -12,13 +10,10 @@ its lane, for whoever is free.
 
 from __future__ import annotations
 
-import contextlib
-import selectors
-import signal
-import socket
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from baton import telemetry
@@ -26,38 +21,42 @@ from baton.broker.consumer import Stop
 from baton.failpoints import failpoint
 from baton.vocabulary import Outcome
 
-from . import reaper, warm_child
-from .outcome import RunOutcome
+from . import child_process, reaper
+from .ear import Ear
+from .outcome import KILLED_IN_QUEUE, KILLED_RUNNING, TIMEOUT_MESSAGE, RunOutcome, how_it_ended, wall_ms
 from .pace import PATIENCE_S, Pace
 from .runs import Run
 from .warm_child import WarmChild
 
-_LONGEST_WAIT_S = 1.0
 _PAUSE_AFTER_FAILED_START_S = 0.1
 _LEAVE_WITHIN_S = 5.0
-_RUNNING_SUFFIX = " [job running, killed]"
-_WAITING_SUFFIX = " [job not executed, in the job queue, killed.]"
-TIMEOUT_MESSAGE = "job execute timeout"
 
 
 class Pool:
-    """Starts children, gives them runs, ends them."""
+    """Starts children, gives them runs, ends them.
+
+    `family`: the process ids of all children of this executor; what else it inherits are orphans.
+    """
 
     def __init__(
         self,
+        ear: Ear,
         *,
         slots: int,
         kill_grace_s: float,
         child_settings: dict[str, Any],
+        family: set[int],
         on_ended: Callable[[Run, bytes | RunOutcome], None],
         on_surplus: Callable[[list[Run]], None],
         on_room: Callable[[int], None],
         written_ending: Callable[[Run], bytes | None],
-        on_handlers: Callable[[tuple[str, ...]], None],
+        on_handlers: Callable[[dict[str, Any]], None],
     ) -> None:
+        self._ear = ear
         self._slots = slots
         self._kill_grace_s = kill_grace_s
         self._child_settings = child_settings
+        self._family = family
         self._on_ended = on_ended
         self._on_surplus = on_surplus
         self._on_room = on_room
@@ -66,49 +65,13 @@ class Pool:
         self._children: dict[int, WarmChild] = {}
         self._waiting: deque[Run] = deque()
         self._stuck_since_s = 0.0
-        self._inbox: deque[Callable[[], None]] = deque()
         self._pace = Pace()
         self._room = 0
         self._started = 0
-        self._selector = selectors.DefaultSelector()
-        self._wake_receiver, self._wake_sender = socket.socketpair()
-        self._wake_receiver.setblocking(False)
-        self._wake_sender.setblocking(False)
-        self._selector.register(self._wake_receiver, selectors.EVENT_READ, None)
-
-    # from any thread
 
     def submit(self, runs: list[Run]) -> None:
         """Run them as soon as children are free."""
-        self._post(lambda: self._waiting.extend(runs))
-
-    def stop(self, log_id: int, stop: Stop) -> None:
-        """End this run; the first reason stays."""
-        self._post(lambda: self._stop(log_id, stop))
-
-    def wake(self) -> None:
-        """Let the loop look around now."""
-        with contextlib.suppress(BlockingIOError):
-            self._wake_sender.send(b"w")
-
-    def _post(self, word: Callable[[], None]) -> None:
-        self._inbox.append(word)
-        self.wake()
-
-    # on the main thread
-
-    def step(self) -> None:
-        """Do what is due, then wait until a child or another thread says something."""
-        self._keep_children()
-        self._read_inbox()
-        self._dispatch()
-        for key, _events in self._selector.select(self._patience_s()):
-            if key.data is None:
-                with contextlib.suppress(BlockingIOError):
-                    self._wake_receiver.recv(4096)
-            else:
-                self._hear(key.data)
-        self._check_clocks()
+        self._waiting.extend(runs)
 
     def running(self) -> int:
         """How many children have a run."""
@@ -116,7 +79,6 @@ class Pool:
 
     def take_waiting(self) -> list[Run]:
         """The runs that no child has begun; they are the caller's now."""
-        self._read_inbox()
         for child in self._children.values():
             self._waiting.extend(child.take_back())
         taken = list(self._waiting)
@@ -137,7 +99,7 @@ class Pool:
         """Let idle children leave (their handlers' destroy runs), then make sure they are gone."""
         children = list(self._children.values())
         for child in children:
-            self._selector.unregister(child.connection)
+            self._ear.forget(child.connection)
             child.hang_up()
         deadline_s = time.monotonic() + _LEAVE_WITHIN_S
         for child in children:
@@ -145,22 +107,20 @@ class Pool:
             child.destroy()
         self._children.clear()
 
-    def _read_inbox(self) -> None:
-        for _ in range(len(self._inbox)):  # what is posted meanwhile waits for the next step
-            self._inbox.popleft()()
-
     # giving
 
-    def _keep_children(self) -> None:
+    def keep_children(self) -> None:
+        """Start what is missing."""
         # one more than slots: a killed child's replacement is warm before it is needed
         while len(self._children) < self._slots + 1:
             self._started += 1
             marker = f"{self._child_settings['executor_id']}.{self._started}"
-            child = warm_child.start(marker, self._child_settings)
+            child = WarmChild(**child_process.start("sync", marker, self._child_settings))
             self._children[child.pid] = child
-            self._selector.register(child.connection, selectors.EVENT_READ, child)
+            self._family.add(child.pid)
+            self._ear.listen_to(child.connection, partial(self._hear, child))
 
-    def _dispatch(self) -> None:
+    def dispatch(self) -> None:
         """Each child gets its first run before one gets its second."""
         takers = self._takers()
         before = len(self._waiting)
@@ -212,11 +172,11 @@ class Pool:
             else:
                 self._on_run_ended(child, message[1], message[2], was_cancelled=message[3])
 
-    def _on_ready(self, child: WarmChild, names: list[str], problem: str) -> None:
+    def _on_ready(self, child: WarmChild, handlers: dict[str, Any], problem: str) -> None:
         child.is_ready = True
         if problem:
             telemetry.warning("child.failed", problem=problem)
-        self._on_handlers(tuple(names))
+        self._on_handlers(handlers)
 
     def _on_run_ended(self, child: WarmChild, ticket: int, frame: bytes, *, was_cancelled: bool) -> None:
         began_s = child.began_s
@@ -235,17 +195,20 @@ class Pool:
 
     # ending
 
-    def _stop(self, log_id: int, stop: Stop) -> None:
+    def stop(self, log_id: int, stop: Stop) -> bool:
+        """End this run; the first reason stays. False if it is not here."""
         for run in self._waiting:
             if run.log_id == log_id:
                 self._waiting.remove(run)
                 self._end_waiting(run, stop)
-                return
+                return True
         for child in self._children.values():
             for run in child.runs:
-                if run.log_id == log_id and run.stop is None:
-                    self._interrupt(child, run, stop)
-                    return
+                if run.log_id == log_id:
+                    if run.stop is None:
+                        self._interrupt(child, run, stop)
+                    return True
+        return False
 
     def _interrupt(self, child: WarmChild, run: Run, stop: Stop) -> None:
         """End a run that was given to a child, whether it has begun or not."""
@@ -259,13 +222,14 @@ class Pool:
             child.ask_to_end()
         elif child.run is not run:
             # the one before it has ended, and that word is on the way: ask again when it was heard
-            self.stop(run.log_id, stop)
+            self._ear.post(partial(self.stop, run.log_id, stop))
         # else the child has begun the next one: this one has ended, and its word is on the way
 
     def _end_waiting(self, run: Run, stop: Stop) -> None:
-        self._on_ended(run, RunOutcome(stop.outcome, stop.reason + _WAITING_SUFFIX))
+        self._on_ended(run, RunOutcome(stop.outcome, stop.reason + KILLED_IN_QUEUE))
 
-    def _check_clocks(self) -> None:
+    def check_clocks(self) -> None:
+        """Do what the time has come for."""
         now_s = time.monotonic()
         for child in list(self._children.values()):
             run = child.run
@@ -281,20 +245,18 @@ class Pool:
         if self._stuck_since_s and now_s >= self._stuck_since_s + PATIENCE_S:
             self._return_surplus()
 
-    def _patience_s(self) -> float:
-        """Until the next clock goes off."""
+    def patience_s(self) -> float:
+        """Until the next clock goes off; infinite without one."""
         clocks = [_next_clock_s(child) for child in self._children.values() if child.runs]
         if self._stuck_since_s:
             clocks.append(self._stuck_since_s + PATIENCE_S)
-        if not clocks:
-            return _LONGEST_WAIT_S
-        return min(_LONGEST_WAIT_S, max(0.0, min(clocks) - time.monotonic()))
+        return max(0.0, min(clocks, default=float("inf")) - time.monotonic())
 
     def _end_stopped(self, child: WarmChild, run: Run, stop: Stop, how: str, began_s: float) -> None:
         self._remove(child)
         telemetry.event("run.killed", log_id=run.log_id, outcome=stop.outcome, how=how)
-        suffix = "" if stop.outcome is Outcome.TIMED_OUT else _RUNNING_SUFFIX
-        self._on_ended(run, RunOutcome(stop.outcome, stop.reason + suffix, _wall_ms(began_s)))
+        suffix = "" if stop.outcome is Outcome.TIMED_OUT else KILLED_RUNNING
+        self._on_ended(run, RunOutcome(stop.outcome, stop.reason + suffix, wall_ms(began_s)))
 
     def _bury(self, child: WarmChild) -> None:
         """A child is gone by itself; its run ends as what is known of it."""
@@ -307,29 +269,25 @@ class Pool:
                 time.sleep(_PAUSE_AFTER_FAILED_START_S)
             return
         if run.stop is not None:
-            said = RunOutcome(run.stop.outcome, run.stop.reason + _RUNNING_SUFFIX, _wall_ms(child.began_s))
+            said = RunOutcome(run.stop.outcome, run.stop.reason + KILLED_RUNNING, wall_ms(child.began_s))
             self._on_ended(run, said)
             return
         written = self._written_ending(run)
         if written is not None:  # it died between the journal and its answer
             self._on_ended(run, written)
             return
-        how = _how_it_ended(child.process.returncode)
+        how = how_it_ended(child.process.returncode)
         telemetry.warning("child.died", log_id=run.log_id, how=how)
         message = f"the process of the handler {how} while it ran"
-        self._on_ended(run, RunOutcome(Outcome.FAILED, message, _wall_ms(child.began_s)))
+        self._on_ended(run, RunOutcome(Outcome.FAILED, message, wall_ms(child.began_s)))
 
     def _remove(self, child: WarmChild) -> None:
-        self._selector.unregister(child.connection)
+        self._ear.forget(child.connection)
         child.destroy()
         del self._children[child.pid]
-        reaper.collect_orphans(set(self._children))
+        self._family.discard(child.pid)
+        reaper.collect_orphans(self._family)
         failpoint("run.killed")
-
-
-def _wall_ms(began_s: float) -> int:
-    """When a run began that its child cannot speak for any more."""
-    return round((time.time() - (time.monotonic() - began_s)) * 1000)
 
 
 def _next_clock_s(child: WarmChild) -> float:
@@ -337,9 +295,3 @@ def _next_clock_s(child: WarmChild) -> float:
         return child.kill_at_s
     patience_ends_s = child.began_s + PATIENCE_S if len(child.runs) > 1 else 0.0
     return min((at_s for at_s in (child.timeout_at_s, patience_ends_s) if at_s), default=float("inf"))
-
-
-def _how_it_ended(returncode: int) -> str:
-    if returncode < 0:
-        return f"was ended by {signal.Signals(-returncode).name}"
-    return f"exited with code {returncode}"

@@ -19,6 +19,11 @@ _PR_SET_CHILD_SUBREAPER = 36
 _PROC = Path("/proc")
 
 
+def marker_of_run(marker: str, log_id: int) -> str:
+    """What the subprocesses of one of several runs carry that share a child."""
+    return f"{marker}/{log_id}"
+
+
 def become_subreaper() -> None:
     """Inherit the orphans of this process's descendants (Linux; elsewhere nothing happens)."""
     with contextlib.suppress(AttributeError, OSError):
@@ -50,6 +55,20 @@ def kill_all(leader: int, marker: str) -> int:
     return len(killed)
 
 
+def kill_marked(marker: str) -> int:
+    """SIGKILL to everything that carries exactly this marker; answers how many processes that were."""
+    killed: set[int] = set()
+    for _look in range(20):
+        alive = _processes_of(None, marker) - killed
+        if not alive:
+            break
+        for pid in alive:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        killed |= alive
+    return len(killed)
+
+
 def collect_orphans(ours: set[int]) -> None:
     """Reap ended processes that were handed to us, but not the children in `ours`."""
     for pid in _children_of(os.getpid()) - ours:
@@ -57,8 +76,9 @@ def collect_orphans(ours: set[int]) -> None:
             os.waitpid(pid, os.WNOHANG)
 
 
-def _processes_of(leader: int, marker: str) -> set[int]:
-    wanted = f"{MARKER}={marker}\0".encode()
+def _processes_of(leader: int | None, marker: str) -> set[int]:
+    wanted = f"{MARKER}={marker}".encode()
+    own, of_its_runs = wanted + b"\0", wanted + b"/"
     found: set[int] = set()
     for entry in _PROC.iterdir():
         if not entry.name.isdigit():
@@ -67,7 +87,8 @@ def _processes_of(leader: int, marker: str) -> set[int]:
             state, group, session = _stat(entry)
             if state == "Z":
                 continue
-            if leader in {int(entry.name), group, session} or wanted in (entry / "environ").read_bytes():
+            environ = (entry / "environ").read_bytes()
+            if leader in {int(entry.name), group, session} or own in environ or of_its_runs in environ:
                 found.add(int(entry.name))
     return found
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
+from collections import defaultdict
 from pathlib import Path
 
 from baton import telemetry
-from baton.broker.consumer import Consumer, Settled
+from baton.broker.consumer import Settled
 from baton.envelope import unseal
 from baton.errors import MessageError
 from baton.failpoints import failpoint
 from baton.messages import HandleCallbackParam
 
+from .seats import Seats
 from .spool import Orphan, Spool
 
 _INTERVAL_S = 30.0
@@ -23,10 +25,9 @@ _LOG_INTERVAL_S = 3600.0
 class Replay:
     """Adopts the spool folders of executors that are gone."""
 
-    def __init__(self, spool: Spool, consumer: Consumer, key: bytes) -> None:
+    def __init__(self, spool: Spool, seats: Seats) -> None:
         self._spool = spool
-        self._consumer = consumer
-        self._key = key
+        self._seats = seats
 
     def step(self) -> float:
         """Hand over what is found; a folder goes only after all of it was accepted."""
@@ -35,23 +36,32 @@ class Replay:
         return _INTERVAL_S
 
     def _deliver(self, orphan: Orphan) -> None:
-        endings = [ending for frame in orphan.frames() if (ending := self._settled(frame))]
-        self._consumer.settle(endings)
+        endings: defaultdict[str, list[Settled]] = defaultdict(list)
+        for frame in orphan.frames():
+            self._read(frame, endings)
+        for app_name, settled in endings.items():
+            self._seats[app_name].consumer.settle(settled)
         # accepted, the folder still there: a crash here delivers them again, which changes nothing
         failpoint("spool.replayed")
         if orphan.damaged:
             telemetry.warning("spool.quarantined", files=len(orphan.damaged))
         if endings:
-            telemetry.event("spool.replayed", runs=len(endings), executor=orphan.folder.name)
+            runs = sum(len(settled) for settled in endings.values())
+            telemetry.event("spool.replayed", runs=runs, executor=orphan.folder.name)
         orphan.remove()
 
-    def _settled(self, frame: bytes) -> Settled | None:
-        try:
-            said = unseal(frame, HandleCallbackParam, self._key)
-        except MessageError as problem:
+    def _read(self, frame: bytes, endings: dict[str, list[Settled]]) -> None:
+        problem: MessageError | None = None
+        for seat in self._seats:
+            try:
+                said = unseal(frame, HandleCallbackParam, seat.key)
+            except MessageError as one:
+                problem = one
+            else:
+                endings[seat.app_name].append(Settled(said.log_id, said.token, said.attempt, frame))
+                return
+        if problem is not None:
             telemetry.problem("spool.quarantined", problem)
-            return None
-        return Settled(said.log_id, said.token, said.attempt, frame)
 
 
 class LogRetention:

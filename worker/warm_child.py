@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import socket
-import subprocess
-import sys
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any
 
 from . import pipe, reaper
+from .child_process import ChildProcess
 from .pace import PATIENCE_S
 from .runs import Run
-from .turnstile import Turnstile
 
 _AHEAD_BYTES = 32 * 1024
 """A child that runs something does not read: what is given ahead must fit into its socket, or the
@@ -23,14 +18,9 @@ parent would wait for it."""
 
 
 @dataclass(slots=True, eq=False)
-class WarmChild:
+class WarmChild(ChildProcess):
     """A child process and the runs it was given: it has begun the first, and may begin the others."""
 
-    process: subprocess.Popen[bytes]
-    connection: socket.socket
-    turnstile: Turnstile
-    reader: pipe.Reader
-    marker: str
     is_ready: bool = False
     runs: deque[Run] = field(default_factory=deque)
     began_s: float = 0.0
@@ -41,11 +31,6 @@ class WarmChild:
     _last_ticket: int = 0
     _unsent: list[int] = field(default_factory=list)
     _ahead_bytes: int = 0
-
-    @property
-    def pid(self) -> int:
-        """Of the process, which leads a session of its own."""
-        return self.process.pid
 
     @property
     def run(self) -> Run | None:
@@ -85,7 +70,7 @@ class WarmChild:
         """Hand over what was given."""
         if not self._unsent:
             return
-        frames = b"".join(_frame(ticket, self._tickets[ticket]) for ticket in self._unsent)
+        frames = b"".join(pipe.pack(self._tickets[ticket].message(ticket)) for ticket in self._unsent)
         # the tickets first: a child without one would not read a frame that is larger than the socket
         with contextlib.suppress(ConnectionError):  # it died: its connection says so next
             self.turnstile.admit(self._unsent)
@@ -112,47 +97,5 @@ class WarmChild:
     def ask_to_end(self) -> None:
         """Tell the child that its run shall end, then send SIGTERM to all its processes."""
         ticket = next(ticket for ticket, run in self._tickets.items() if run is self.run)
-        with contextlib.suppress(ConnectionError):
-            self.connection.sendall(pipe.pack(["cancel", ticket]))
+        self.say(["cancel", ticket])
         reaper.ask_to_end(self.pid)
-
-    def hang_up(self) -> None:
-        """Let it leave; it does so when it has nothing to run."""
-        self.turnstile.close()
-        self.connection.close()
-
-    def wait_for_end(self, timeout_s: float) -> None:
-        """Wait until it has ended by itself, at most so long."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(timeout_s)
-
-    def destroy(self) -> None:
-        """Kill it with all it started; nothing of it is alive afterwards."""
-        self.hang_up()
-        reaper.kill_all(self.pid, self.marker)
-        self.process.wait()
-
-
-def start(marker: str, settings: dict[str, Any]) -> WarmChild:
-    """Start a child; it says `ready` when its handlers are imported."""
-    ours, theirs = socket.socketpair()
-    turnstile = Turnstile()
-    descriptors = [theirs.fileno(), turnstile.exit.fileno()]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "worker.child", *map(str, descriptors), str(os.getpid())],
-        pass_fds=descriptors,
-        stdin=subprocess.DEVNULL,
-        start_new_session=True,
-        env={**os.environ, reaper.MARKER: marker},
-    )
-    theirs.close()
-    ours.sendall(pipe.pack(["settings", settings]))
-    return WarmChild(process, ours, turnstile, pipe.Reader(ours), marker)
-
-
-def _frame(ticket: int, run: Run) -> bytes:
-    if run.trigger is None:
-        raise ValueError("a run without a message cannot be started")
-    return pipe.pack(
-        ["run", ticket, run.segment, run.claimed.token, run.claimed.attempt, run.trigger.to_map()]
-    )

@@ -22,6 +22,33 @@ MAX_SETTLE_RUNS = 200
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """A handler that needs more than a free child."""
+
+    needs: str
+    """Its name, or a glue type: see `messages.needs_of`."""
+    is_coroutine: bool
+    left: int | None
+    """How many more runs of it may be claimed; None: as many as there is room for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What an executor may claim."""
+
+    plain: int = 0
+    """Runs for a child of their own."""
+    coroutines: int = 0
+    """Runs for the event loop."""
+    limits: tuple[Limit, ...] = ()
+
+    @property
+    def is_any(self) -> bool:
+        """Whether there is room at all."""
+        return self.plain > 0 or self.coroutines > 0
+
+
+@dataclass(frozen=True, slots=True)
 class Claimed:
     """A message and the lease on it."""
 
@@ -89,34 +116,34 @@ class Consumer:
         self._claim = scripts.load("claim")
         self._settle = scripts.load("settle")
 
-    def claim(self, max_runs: int) -> list[Claimed]:
-        """Take up to `max_runs` messages, each with a lease."""
-        if max_runs <= 0:
+    def claim(self, room: Room) -> list[Claimed]:
+        """Take as many messages as there is room for, each with a lease."""
+        if not room.is_any:
             return []
-        return _claimed(self._claim.run(self._redis, self._keys, self._claim_arguments(max_runs)))
+        return _claimed(self._claim.run(self._redis, self._keys, self._claim_arguments(room)))
 
     def settle(self, settled: Sequence[Settled]) -> None:
         """Give the leases back and report the endings, in one atomic step per 200 runs."""
         for batch in _batches(settled):
             self._settle.run(self._redis, self._keys, self._settle_arguments(batch))
 
-    def settle_and_claim(self, settled: Sequence[Settled], max_runs: int) -> list[Claimed]:
+    def settle_and_claim(self, settled: Sequence[Settled], room: Room) -> list[Claimed]:
         """`settle`, then `claim`, in one round trip."""
         if not settled:
-            return self.claim(max_runs)
-        if max_runs <= 0 or len(settled) > MAX_SETTLE_RUNS:
+            return self.claim(room)
+        if not room.is_any or len(settled) > MAX_SETTLE_RUNS:
             self.settle(settled)
-            return self.claim(max_runs)
+            return self.claim(room)
         try:
             with self._redis.pipeline(transaction=False) as pipeline:
                 self._settle.queue(pipeline, self._keys, self._settle_arguments(settled))
-                self._claim.queue(pipeline, self._keys, self._claim_arguments(max_runs))
+                self._claim.queue(pipeline, self._keys, self._claim_arguments(room))
                 return _claimed(pipeline.execute()[1])
         except NoScriptError:
             # the server restarted; both calls stand being repeated
             scripts.load_on_server(self._redis, "settle", "claim")
             self.settle(settled)
-            return self.claim(max_runs)
+            return self.claim(room)
 
     def renew(self, info: ExecutorInfo, held: Mapping[int, int]) -> RenewAnswer:
         """Beat, and renew all leases (log id -> token) in one call."""
@@ -157,8 +184,12 @@ class Consumer:
         if beat is not None:
             recovery.recover(self._redis, self._app_name, self._executor_id, int(cast(bytes, beat)))
 
-    def _claim_arguments(self, max_runs: int) -> list[Argument]:
-        return [self._keys.prefix, self._executor_id, min(max_runs, MAX_CLAIM_RUNS), *self._tags]
+    def _claim_arguments(self, room: Room) -> list[Argument]:
+        arguments: list[Argument] = [self._keys.prefix, self._executor_id]
+        arguments += [min(room.plain, MAX_CLAIM_RUNS), min(room.coroutines, MAX_CLAIM_RUNS), len(room.limits)]
+        for limit in room.limits:
+            arguments += (limit.needs, int(limit.is_coroutine), -1 if limit.left is None else limit.left)
+        return [*arguments, *self._tags]
 
     def _settle_arguments(self, settled: Sequence[Settled]) -> list[Argument]:
         arguments: list[Argument] = [self._keys.prefix]

@@ -12,6 +12,7 @@
 | `marker` | zset | none | one member: a wake-up hint for executors; `marker:@<executor>`, `marker:#<tag>` |
 | `running` | hash | none | holder (a lane, or a job whose lanes share slots) -> log ids that have its slots |
 | `facts` | hash | none | lane -> slots, priority and scope, where they are not 1, 5 and the lane |
+| `needs` | hash | none | lane -> what its runs need of an executor: a handler, or a glue type |
 | `siblings:<job>` | set | none | the lanes that share the slots of a job |
 | `own:<executor>` | set | with its executor | the lanes that only it may claim from |
 | `leases` | hash | none | log id -> token, executor, lane, message |

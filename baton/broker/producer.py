@@ -38,6 +38,8 @@ class PushRow:
     priority: int = 5
     max_queue: int = 0
     """Discarded if so many wait already; 0: no limit."""
+    needs: str = ""
+    """What an executor needs to run it (`messages.needs_of`): those without room for it pass it over."""
 
 
 class PushVerdict(StrEnum):
@@ -82,7 +84,7 @@ class Producer:
         arguments: list[str | bytes | int] = [keys.prefix]
         for row in rows:
             arguments += (row.log_id, row.lane, row.block_strategy, _element(row))
-            arguments += (_facts(row), row.max_queue)
+            arguments += (_facts(row), row.max_queue, row.needs)
         answer = self._push.run(self._redis, keys, arguments)
         if answer is None:
             raise GroupClosed(

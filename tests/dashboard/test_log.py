@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from baton.broker.consumer import Room
 from baton.broker.mailbox import LogAnswer, Mailbox
 from baton.broker.producer import Producer, PushRow
 from baton.envelope import group_key, seal
@@ -72,7 +73,7 @@ def running(site: Site) -> int:
     consumer = site.executor(executor_id=EXECUTOR)
     frame = seal(factories.trigger_param(log_id=log_id, job_id=job_id), KEY)
     Producer(site.redis).push("demo", [PushRow(log_id, str(job_id), "SERIAL_EXECUTION", 1, "FAIL", frame)])
-    (claimed,) = consumer.claim(1)
+    (claimed,) = consumer.claim(Room(1))
     assert claimed.log_id == log_id
     return log_id
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from baton.broker.consumer import Room
 from baton.broker.producer import Producer, PushRow
 from baton.envelope import group_key, seal
 from baton.store import failed_callbacks
@@ -47,7 +48,7 @@ def test_what_executors_hold_runs_and_what_waits_does_not(site):
         frame = seal(factories.trigger_param(log_id=log_id, job_id=job_id), KEY)
         row = PushRow(log_id, str(job_id), "SERIAL_EXECUTION", 1, "FAIL", frame)
         Producer(site.redis).push("demo", [row])
-    consumer.claim(1)
+    consumer.claim(Room(1))
 
     text = said(site.person().get("/"))
 

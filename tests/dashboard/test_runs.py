@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from baton.broker.consumer import Room
 from baton.broker.mailbox import LogAnswer, Mailbox
 from baton.broker.producer import Producer, PushRow
 from baton.envelope import group_key, seal
@@ -75,7 +76,7 @@ def test_killing_a_waiting_run_ends_it_and_a_running_one_is_told(site):
     group_id = site.group()
     consumer = site.executor()
     running, waiting = (queued(site, site.job(group_id), group_id) for _ in range(2))
-    (claimed,) = consumer.claim(1)
+    (claimed,) = consumer.claim(Room(1))
     assert claimed.log_id == running
     ana = site.person()
 

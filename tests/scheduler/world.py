@@ -9,7 +9,7 @@ from sqlalchemy import Engine, delete, select, update
 
 from baton.broker import recovery
 from baton.broker.client import connect, connect_blocking
-from baton.broker.consumer import Claimed, Consumer, Settled
+from baton.broker.consumer import Claimed, Consumer, Room, Settled
 from baton.broker.presence import ExecutorInfo
 from baton.broker.results import ResultEntry, Results
 from baton.envelope import group_key, seal
@@ -143,7 +143,7 @@ class Executor:
     def claim(self, runs: int = 100) -> list[Claimed]:
         if not self._has_beaten:
             self.beat()
-        claimed = self._consumer.claim(runs)
+        claimed = self._consumer.claim(Room(runs))
         self.claimed += claimed
         return claimed
 

@@ -15,7 +15,7 @@ from baton.broker.client import connect_blocking
 from baton.broker.producer import Producer, PushRow
 from baton.broker.results import ResultItem, Results
 from baton.envelope import group_key, seal, unseal
-from baton.messages import HandleCallbackParam, TriggerParam
+from baton.messages import HandleCallbackParam, TriggerParam, needs_of
 from tests import factories
 from tests.processes import Process, Processes
 from tests.waiting import until
@@ -61,7 +61,9 @@ class World:
             "attempt": 1, "on_lost": "FAIL", **fields,
         }  # fmt: skip
         sealed = frame if frame is not None else seal(TriggerParam(**facts), KEY)  # type: ignore[arg-type]
-        return PushRow(log_id, str(job_id), strategy, 1, "FAIL", sealed)
+        needs = needs_of(str(facts["glue_type"]), handler)
+        on_lost = str(facts["on_lost"])
+        return PushRow(log_id, str(job_id), strategy, 1, on_lost, sealed, needs=needs)
 
     def ending(self, log_id: int, within_s: float = 15) -> HandleCallbackParam:
         """What the executor said about the end of a run."""

@@ -1,6 +1,6 @@
 -- push: put triggers into their lanes, applying each one's block strategy.
--- KEYS epoch ready running facts results marker seq leases cancels reruns beats
--- ARGV prefix, then per row: log_id lane block_strategy element facts max_queue
+-- KEYS epoch ready running facts needs results marker seq leases cancels reruns beats
+-- ARGV prefix, then per row: log_id lane block_strategy element facts max_queue needs
 -- ANSWER false if the group is closed (this Redis is new or lost its data: nothing was written);
 --   else one string per row: "queued", "queued:<covered ids, comma-separated>", "repeated",
 --   "discarded", or "gone" (the executor of that lane is not there: nothing was written for this row)
@@ -8,8 +8,9 @@
 --   a covered run that is already running keeps its slot until it has really ended
 -- REPEAT a log id that was pushed before is answered "repeated" and changes nothing (seen bits)
 
-local epoch, ready, running, facts, results, marker, seq, leases, cancels, reruns, beats =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
+local epoch, ready, running, facts, needs, results, marker, seq, leases, cancels, reruns, beats =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11],
+  KEYS[12]
 local prefix = ARGV[1]
 --- @include _lane
 --- @include _lease
@@ -24,10 +25,10 @@ local BUFFERED = 'block strategy effect: Buffer One [job not executed, a later t
 if redis.call('EXISTS', epoch) == 0 then return false end
 
 local rows = {}
-for i = 2, #ARGV, 6 do
+for i = 2, #ARGV, 7 do
   rows[#rows + 1] = {
     log_id = ARGV[i], lane = ARGV[i + 1], strategy = ARGV[i + 2], element = ARGV[i + 3],
-    facts = ARGV[i + 4], max_queue = tonumber(ARGV[i + 5]),
+    facts = ARGV[i + 4], max_queue = tonumber(ARGV[i + 5]), needs = ARGV[i + 6],
   }
 end
 
@@ -67,6 +68,7 @@ for _, row in ipairs(rows) do
     end
     local _, _, is_of_job = slots_and_priority(row.facts)
     lanes[row.lane].facts, lanes[row.lane].is_of_job = row.facts, is_of_job
+    lanes[row.lane].needs = row.needs
     lanes[row.lane].holder = holder_of(row.lane, is_of_job)
   end
 end
@@ -82,6 +84,12 @@ local function write_facts()
       redis.call('HSET', facts, name, now)
     end
   end
+  local said = {}
+  for _, name in ipairs(order) do
+    said[#said + 1] = name
+    said[#said + 1] = lanes[name].needs
+  end
+  redis.call('HSET', needs, unpack(said))
 end
 
 -- A run that was taken back from the dead keeps its count when it is pushed to another executor.

@@ -1,5 +1,5 @@
 -- recover: take back the runs of a dead executor, and what waits for it alone.
--- KEYS ready running facts results marker seq leases cancels reruns executors beats held own mail
+-- KEYS ready running facts needs results marker seq leases cancels reruns executors beats held own mail
 -- ARGV prefix executor beat max_reruns max_runs
 -- ANSWER false if the executor has beaten since the caller looked; else how much is left (0: the
 --   executor is forgotten), followed by a flat list of ending, log_id
@@ -8,9 +8,9 @@
 --   in a lane of this executor may be pushed again, to another one
 -- REPEAT finds what the first call left
 
-local ready, running, facts, results, marker, seq, leases, cancels, reruns, executors, beats, held, own, mail =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11],
-  KEYS[12], KEYS[13], KEYS[14]
+local ready, running, facts, needs, results, marker, seq, leases, cancels, reruns, executors, beats, held, own,
+  mail = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11],
+  KEYS[12], KEYS[13], KEYS[14], KEYS[15]
 local prefix, executor, beat = ARGV[1], ARGV[2], ARGV[3]
 local max_reruns, max_runs = tonumber(ARGV[4]), tonumber(ARGV[5])
 --- @include _lane
@@ -89,6 +89,7 @@ if redis.call('SCARD', held) == 0 then
     redis.call('SREM', own, lane)
     redis.call('SREM', prefix .. 'siblings:' .. holder_of(lane, true), lane)
     redis.call('HDEL', facts, lane)
+    redis.call('HDEL', needs, lane)
   end
 end
 publish()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from baton.broker import control, recovery
+from baton.broker.consumer import Room
 
 from .group import GROUP, done, ids, row
 
@@ -28,7 +29,7 @@ def claimed_in_the_end(group) -> list[int]:
     """The log ids of all that can be claimed; each claim takes one message of a lane at most."""
     found: list[int] = []
     for _ in range(20):
-        claimed = group.one.claim(10)
+        claimed = group.one.claim(Room(10))
         group.one.settle([done(run) for run in claimed])
         found += ids(claimed)
     return sorted(found)

@@ -1,0 +1,48 @@
+"""What this executor can run, as its children said when they were ready."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from baton.messages import TriggerParam
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerFacts:
+    """What a handler's declaration means for where and how often it runs."""
+
+    is_async: bool
+    concurrency: int
+    """Runs of it at a time; 0: no limit of its own."""
+
+
+class Abilities:
+    """The handlers of this executor. Read by every thread; replaced as a whole, never changed."""
+
+    def __init__(self) -> None:
+        self.handlers: Mapping[str, HandlerFacts] = {}
+        self.special: Mapping[str, HandlerFacts] = {}
+        """Those that need more than a free child: coroutines, and handlers with a limit."""
+
+    def learn(self, said: Mapping[str, Mapping[str, Any]]) -> bool:
+        """A child is ready and names its handlers; answers whether that is new."""
+        handlers = {name: HandlerFacts(**facts) for name, facts in said.items()}
+        if handlers == self.handlers:
+            return False
+        self.special = {
+            name: facts for name, facts in handlers.items() if facts.is_async or facts.concurrency
+        }
+        self.handlers = handlers
+        return True
+
+    @property
+    def has_coroutines(self) -> bool:
+        """Whether there is anything for an event loop."""
+        return any(facts.is_async for facts in self.special.values())
+
+    def is_coroutine(self, trigger: TriggerParam) -> bool:
+        """Whether this run belongs on the event loop."""
+        facts = self.special.get(trigger.needs)
+        return facts is not None and facts.is_async

@@ -1,0 +1,80 @@
+"""A child process as its parent holds it: the process, and two sockets to it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+from . import pipe, reaper
+from .turnstile import Turnstile
+
+
+@dataclass(slots=True, eq=False)
+class ChildProcess:
+    """What all children have in common."""
+
+    process: subprocess.Popen[bytes]
+    connection: socket.socket
+    turnstile: Turnstile
+    reader: pipe.Reader
+    marker: str
+
+    @property
+    def pid(self) -> int:
+        """Of the process, which leads a session of its own."""
+        return self.process.pid
+
+    def say(self, message: list[Any]) -> None:
+        """Send it a message; a child that died says so by its connection."""
+        with contextlib.suppress(ConnectionError):
+            self.connection.sendall(pipe.pack(message))
+
+    def hang_up(self) -> None:
+        """Let it leave; it does so when it has nothing to run."""
+        self.turnstile.close()
+        self.connection.close()
+
+    def wait_for_end(self, timeout_s: float) -> None:
+        """Wait until it has ended by itself, at most so long."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout_s)
+
+    def destroy(self) -> None:
+        """Kill it with all it started; nothing of it is alive afterwards."""
+        self.hang_up()
+        reaper.kill_all(self.pid, self.marker)
+        self.process.wait()
+
+
+class Parts(TypedDict):
+    """What a started child consists of."""
+
+    process: subprocess.Popen[bytes]
+    connection: socket.socket
+    turnstile: Turnstile
+    reader: pipe.Reader
+    marker: str
+
+
+def start(kind: str, marker: str, settings: dict[str, Any]) -> Parts:
+    """Start a child of this kind (`sync` or `async`); it says `ready` when its handlers are imported."""
+    ours, theirs = socket.socketpair()
+    turnstile = Turnstile()
+    descriptors = [theirs.fileno(), turnstile.exit.fileno()]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "worker.child", kind, *map(str, descriptors), str(os.getpid())],
+        pass_fds=descriptors,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        env={**os.environ, reaper.MARKER: marker},
+    )
+    theirs.close()
+    ours.sendall(pipe.pack(["settings", settings]))
+    return Parts(
+        process=process, connection=ours, turnstile=turnstile, reader=pipe.Reader(ours), marker=marker
+    )

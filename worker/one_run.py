@@ -1,0 +1,169 @@
+"""What a child does around one run, whichever way its handler runs.
+
+`Desk.begin` opens the run's log and makes its context; the handler is called; `Desk.end` writes the
+ending down before the parent hears of it. What stands between the two is the child's own business:
+`child.py` calls a function, `coroutines.py` awaits one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+import time
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from baton import context as run_context
+from baton.context import Cancelled, JobContext, Shard
+from baton.envelope import seal
+from baton.failpoints import failpoint
+
+from . import outcome, runlog, spool
+from .outcome import RunOutcome
+
+RESULT_LIMIT_BYTES = 64 * 1024
+KILLED = "[job running, killed]"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A run as the parent gives it to a child."""
+
+    ticket: int
+    segment: int
+    token: int
+    attempt: int
+    trigger: dict[str, Any]
+    """The map of its TriggerParam."""
+
+    @classmethod
+    def from_message(cls, message: list[Any]) -> Self:
+        """Read `["run", ticket, segment, token, attempt, trigger]`."""
+        return cls(*message[1:])
+
+    @property
+    def handler_name(self) -> str:
+        """Which handler it wants."""
+        return str(self.trigger["executor_handler"])
+
+
+class OneRun:
+    """A run that has begun."""
+
+    def __init__(self, given: Given, log: runlog.RunLog) -> None:
+        self.given = given
+        self.log = log
+        self.started_ms = now_ms()
+        self.context = _context_of(given, self.write_line)
+
+    def write_line(self, text: str, depth: int) -> None:
+        """A line of the handler; `depth` frames up is who wrote it."""
+        self.log.line(text, "INFO", run_context.call_site(depth + 1))
+
+    def returned(self, result: Any) -> RunOutcome:
+        """The handler came to its end: what it said, or success."""
+        context = self.context
+        text = _result_text(result, context)
+        return outcome.of_code(context.handle_code, context.handle_msg, self.started_ms, now_ms(), text)
+
+    def raised(self, error: BaseException) -> RunOutcome:
+        """The handler ended with an exception."""
+        if isinstance(error, Cancelled) or (
+            isinstance(error, asyncio.CancelledError) and self.context.cancelled
+        ):
+            return outcome.of_code(500, KILLED, self.started_ms, now_ms(), "")
+        trace = "".join(traceback.format_exception(error))
+        self.context.write_line(trace, 1)
+        return outcome.of_code(500, trace, self.started_ms, now_ms(), "")
+
+
+class Desk:
+    """What the runs of one child process share: where logs and endings go."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self._executor_id: str = settings["executor_id"]
+        self._keys = {app_name: bytes.fromhex(key) for app_name, key in settings["keys"].items()}
+        self._log_dir = Path(settings["log_dir"])
+        self._journal = spool.Journal(Path(settings["spool_folder"]))
+
+    def begin(self, given: Given) -> OneRun:
+        """Open its log and make its context."""
+        trigger = given.trigger
+        try:
+            log = runlog.RunLog(runlog.path_of(self._log_dir, trigger["log_date_time"], trigger["log_id"]))
+        except OSError as problem:
+            # a full disk, a folder that is gone: the run matters more than its words
+            print(f"run {trigger['log_id']} has no log: {problem}", file=sys.__stderr__)
+            log = runlog.RunLog(Path(os.devnull))
+        log.line(f"job execute start, param: {trigger['executor_params']}", "INFO", "baton")
+        return OneRun(given, log)
+
+    def end(self, run: OneRun, said: RunOutcome) -> list[Any]:
+        """Write the ending down; answers the message that tells the parent."""
+        was_cancelled = run.context.cancelled
+        with contextlib.suppress(ValueError, OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        line = f"job execute end(finish), {said.outcome}: {said.handle_msg}".rstrip(": ")
+        run.log.line(line, "INFO", "baton")
+        run.log.close()
+        failpoint("run.ended")
+        frame = self._sealed(run.given, said)
+        if not was_cancelled:  # else the parent knows better how the run ended, and writes that
+            # a full disk must not hold the result back: it goes to the parent all the same
+            with contextlib.suppress(OSError):
+                self._journal.append(run.given.segment, frame)
+        failpoint("journal.written")
+        return ["ended", run.given.ticket, frame, was_cancelled]
+
+    def _sealed(self, given: Given, said: RunOutcome) -> bytes:
+        app_name = given.trigger["app_name"]
+        message = outcome.callback(
+            said,
+            app_name=app_name,
+            log_id=given.trigger["log_id"],
+            log_date_time=given.trigger["log_date_time"],
+            executor_id=self._executor_id,
+            attempt=given.attempt,
+            token=given.token,
+        )
+        return seal(message, self._keys[app_name])
+
+
+def now_ms() -> int:
+    """The wall clock, for what is stored and shown."""
+    return time.time_ns() // 1_000_000
+
+
+def _context_of(given: Given, write_line: Any) -> JobContext:
+    trigger = given.trigger
+    limit_s = trigger["executor_timeout"]
+    return JobContext(
+        job_id=trigger["job_id"],
+        log_id=trigger["log_id"],
+        param=trigger["executor_params"],
+        shard=Shard(trigger["broadcast_index"], trigger["broadcast_total"]),
+        attempt=given.attempt,
+        token=given.token,
+        planned_at=run_context.at(trigger["fire_at_ms"]),
+        deadline=run_context.at(now_ms() + limit_s * 1000) if limit_s else None,
+        write_line=write_line,
+    )
+
+
+def _result_text(result: Any, context: JobContext) -> str:
+    if result is None:
+        return ""
+    try:
+        text = json.dumps(result, ensure_ascii=False)
+    except (TypeError, ValueError):
+        text = json.dumps(repr(result), ensure_ascii=False)
+    if len(text.encode("utf-8", "surrogatepass")) > RESULT_LIMIT_BYTES:
+        context.write_line(f"the returned value has {len(text):,} characters as JSON; it is not kept", 1)
+        return ""
+    return text
