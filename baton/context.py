@@ -1,10 +1,19 @@
-"""What a handler knows of its run, and how it says how the run ended."""
+"""What a handler knows of its run, and how it says how far it is and how it ended.
+
+`get_context()` finds the run by a context variable. Coroutines and tasks have it by themselves, and
+`asyncio.to_thread` hands it on; `threads.py` does the same for threads and thread pools, which
+Python starts with an empty context. Code that none of them reaches (a thread that was there before
+the run, or one that a C library started) belongs to the one run of its process, where there is only
+one; among several it is told that nobody can know.
+"""
 
 from __future__ import annotations
 
 import contextvars
 import json
+import math
 import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,6 +38,22 @@ class Shard:
     total: int
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is, by its own word."""
+
+    fraction: float
+    """From 0 to 1."""
+    note: str = ""
+
+
+NOTE_LIMIT_CHARS = 200
+
+
+def _unheard(_progress: Progress) -> None:
+    """Nobody asked to be told of progress."""
+
+
 @dataclass(slots=True)
 class JobContext:
     """One run, as its handler sees it. The result is success unless the handler says otherwise."""
@@ -47,20 +72,42 @@ class JobContext:
     deadline: datetime | None
     """When the run times out; None without a limit."""
     write_line: Callable[[str, int], None]
+    report: Callable[[Progress], None] = _unheard
     handle_code: int = HandleCode.SUCCESS
     handle_msg: str = ""
     cancelled: bool = False
     """True once somebody asked this run to stop, for code that looks now and then."""
+    has_ended: bool = False
+    """The handler has returned: what a thread it left behind says now belongs to no run."""
     _said: bool = field(default=False)
 
     @property
     def json(self) -> Any:
         """The parameter read as JSON; None when it is empty. Raises ValueError when it is not JSON."""
-        return json.loads(self.param) if self.param else None
+        try:
+            return json.loads(self.param) if self.param else None
+        except ValueError as problem:
+            shown = self.param if len(self.param) <= 80 else f"{self.param[:80]}…"
+            raise ValueError(f"the parameter is not JSON ({problem}): {shown!r}") from None
 
-    def log(self, pattern: str, *arguments: object) -> None:
-        """Write a line to the run log; each `{}` in `pattern` is filled with one argument."""
-        self.write_line(fill(pattern, arguments), 2)
+    def log(self, pattern: object, *arguments: object) -> None:
+        """Write a line to the run log; each `{}` in `pattern` is filled with one argument.
+
+        An exception, as `pattern` or behind the last `{}`, is written with its traceback. After the
+        end of the run nothing is written: its log is closed.
+        """
+        if not self.has_ended:
+            self.write_line(line_of(pattern, arguments), 2)
+
+    def progress(self, fraction: float, note: str = "") -> None:
+        """Show on the page of the run how far it is, from 0 to 1; as often as you like.
+
+        What is over or under is cut; a note has one line of up to 200 characters. Raises ValueError
+        when `fraction` is no number.
+        """
+        share = _share(fraction)
+        if not self.has_ended:
+            self.report(Progress(share, " ".join(str(note).split())[:NOTE_LIMIT_CHARS]))
 
     def succeed(self, message: str = "") -> None:
         """End as success, with a message."""
@@ -83,13 +130,30 @@ class JobContext:
         return self._said
 
 
-def fill(pattern: str, arguments: tuple[object, ...]) -> str:
-    """`pattern` with its `{}` places filled in order; more places than arguments stay as they are."""
-    parts = pattern.split("{}")
+def _share(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
+        raise ValueError(f"progress is {value!r}; allowed is a number from 0 to 1")
+    return min(max(float(value), 0.0), 1.0)
+
+
+def line_of(pattern: object, arguments: tuple[object, ...]) -> str:
+    """`pattern` with its `{}` places filled in order, then the traces of exceptions that are left.
+
+    More places than arguments stay as they are.
+    """
+    if isinstance(pattern, BaseException):
+        pattern, arguments = "{}", (pattern, *arguments, pattern)
+    parts = str(pattern).split("{}")
+    places = len(parts) - 1
     filled = parts[0]
     for i, part in enumerate(parts[1:]):
         filled += (str(arguments[i]) if i < len(arguments) else "{}") + part
-    return filled
+    traces = [
+        "".join(traceback.format_exception(each)).rstrip()
+        for each in arguments[places:]
+        if isinstance(each, BaseException)
+    ]
+    return "\n".join([filled, *traces])
 
 
 def at(epoch_ms: int) -> datetime:
@@ -98,31 +162,53 @@ def at(epoch_ms: int) -> datetime:
 
 
 _current: contextvars.ContextVar[JobContext | None] = contextvars.ContextVar("baton_run", default=None)
-_of_process: list[JobContext] = []
+_alone: list[JobContext] = []
+"""The one run of this process, where no other can be meant."""
 
 
 def get_context() -> JobContext:
-    """The run this code belongs to, also in threads the handler started.
+    """The run this code belongs to, also in tasks, threads and thread pools of the handler.
 
-    A child process runs one handler at a time, so a thread without a context of its own belongs
-    to that one. Raises `RuntimeError` outside a run.
+    Raises `RuntimeError` outside a run, in a thread whose run has ended, and where several runs share
+    the process and nobody can know which one is meant.
     """
-    context = _current.get() or (_of_process[-1] if _of_process else None)
+    context = _current.get()
+    if context is None and _alone:
+        return _alone[-1]
     if context is None:
-        raise RuntimeError("get_context() was called outside a run; use baton.testing.run in tests")
+        raise RuntimeError(
+            "get_context() was called outside a run, or in a thread that no handler started: hand the "
+            "context over as an argument; in tests use baton.testing.run"
+        )
+    if context.has_ended:
+        raise RuntimeError(
+            f"get_context() was called in a thread that run {context.log_id} left behind: that run has "
+            "ended; wait for your threads before the handler returns"
+        )
     return context
 
 
-def enter(context: JobContext, *, is_alone: bool = True) -> contextvars.Token[JobContext | None]:
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """What `leave` needs to put things back."""
+
+    context: JobContext
+    token: contextvars.Token[JobContext | None]
+    alone_before: tuple[JobContext, ...]
+
+
+def enter(context: JobContext, *, is_alone: bool = True) -> Entered:
     """Begin a run in this process; `is_alone`: no other one runs in it meanwhile."""
-    _of_process[:] = [context] if is_alone else []
-    return _current.set(context)
+    before = tuple(_alone)
+    _alone[:] = [context] if is_alone else []
+    return Entered(context, _current.set(context), before)
 
 
-def leave(token: contextvars.Token[JobContext | None]) -> None:
+def leave(entered: Entered) -> None:
     """End the run that `enter` began."""
-    _of_process.clear()
-    _current.reset(token)
+    entered.context.has_ended = True
+    _alone[:] = entered.alone_before
+    _current.reset(entered.token)
 
 
 def call_site(depth: int) -> str:

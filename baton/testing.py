@@ -1,71 +1,93 @@
 """For authors' tests: run a handler with a made-up context, without Redis and without a process.
 
-ran = run(send_report, param="7")
+ran = run(send_report, param={"day": "monday"})
 assert ran.outcome is Outcome.SUCCEEDED
+assert ran.log == ("sent 7 reports",)
 """
 
 from __future__ import annotations
 
-import time
-import traceback
+import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from . import context as run_context
-from .context import Cancelled, JobContext, Shard
-from .handlers import registered
-from .vocabulary import HandleCode, Outcome
+from .context import Progress, Shard
+from .handlers import Handler, registered
+from .rehearsal import WHOLE, Ran, Rehearsal
+from .vocabulary import Outcome
 
-_WHOLE = Shard(0, 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """How a handler behaved."""
-
-    outcome: Outcome
-    message: str
-    result: Any
-    log: tuple[str, ...]
+__all__ = ["run", "arun", "Ran", "Outcome", "Progress", "Shard"]
 
 
 def run(
-    function: Callable[..., Any],
+    decorated: Callable[..., Any],
     *,
-    param: str = "",
-    shard: Shard = _WHOLE,
+    param: object = "",
+    shard: Shard | tuple[int, int] = WHOLE,
     attempt: int = 1,
+    time_left_s: float | None = None,
+    cancelled: bool = False,
 ) -> Ran:
-    """Run a function decorated with `@job`; raises `LookupError` for any other."""
-    handler = next((h for h in registered().values() if h.function is function), None)
-    if handler is None:
-        raise LookupError(f"{function!r} is not decorated with @job")
-    lines: list[str] = []
-    context = JobContext(
-        job_id=1,
-        log_id=1,
-        param=param,
-        shard=shard,
-        attempt=attempt,
-        token=1,
-        planned_at=run_context.at(int(time.time() * 1000)),
-        deadline=None,
-        write_line=lambda text, _depth: lines.append(text),
-    )
-    entered = run_context.enter(context)
-    result: Any = None
-    try:
-        result = handler(context)
-    except Cancelled:
-        return Ran(Outcome.KILLED, "", None, tuple(lines))
-    except Exception:
-        return Ran(Outcome.FAILED, traceback.format_exc(), None, tuple(lines))
-    finally:
-        run_context.leave(entered)
-    return Ran(_outcome_of(context.handle_code), context.handle_msg, result, tuple(lines))
+    """Run a function or class decorated with `@job`, with its `init` and `destroy`, to its end.
+
+    A `param` that is no text is handed over as JSON. `shard` is index and total; `time_left_s` sets the
+    deadline the handler sees; `cancelled` says from the start that the run shall end. Raises
+    `LookupError` for what is not decorated, and `RuntimeError` for a coroutine where an event loop runs
+    already: there, `arun`.
+    """
+    recorder = _Recorder(decorated, param, shard, attempt, time_left_s, cancelled=cancelled)
+    return recorder.of(recorder.rehearsal.run())
 
 
-def _outcome_of(code: int) -> Outcome:
-    words = {HandleCode.SUCCESS: Outcome.SUCCEEDED, HandleCode.TIMEOUT: Outcome.TIMED_OUT}
-    return words.get(HandleCode(code), Outcome.FAILED) if code in set(HandleCode) else Outcome.FAILED
+async def arun(
+    decorated: Callable[..., Any],
+    *,
+    param: object = "",
+    shard: Shard | tuple[int, int] = WHOLE,
+    attempt: int = 1,
+    time_left_s: float | None = None,
+    cancelled: bool = False,
+) -> Ran:
+    """As `run`, on the running event loop; several may run at a time."""
+    recorder = _Recorder(decorated, param, shard, attempt, time_left_s, cancelled=cancelled)
+    return recorder.of(await recorder.rehearsal.arun())
+
+
+class _Recorder:
+    """Keeps what a handler says while it runs."""
+
+    def __init__(
+        self,
+        decorated: Callable[..., Any],
+        param: object,
+        shard: Shard | tuple[int, int],
+        attempt: int,
+        time_left_s: float | None,
+        *,
+        cancelled: bool,
+    ) -> None:
+        self._lines: list[str] = []
+        self._progress: list[Progress] = []
+        left = None if time_left_s is None else timedelta(seconds=time_left_s)
+        self.rehearsal = Rehearsal(
+            _handler_of(decorated),
+            param=param if isinstance(param, str) else json.dumps(param),
+            shard=shard if isinstance(shard, Shard) else Shard(*shard),
+            attempt=attempt,
+            write_line=lambda text, _depth: self._lines.append(text),
+            report=self._progress.append,
+            deadline=None if left is None else datetime.now(UTC) + left,
+            cancelled=cancelled,
+        )
+
+    def of(self, ran: Ran) -> Ran:
+        return replace(ran, log=tuple(self._lines), progress=tuple(self._progress))
+
+
+def _handler_of(decorated: Callable[..., Any]) -> Handler:
+    for handler in registered().values():
+        if handler.decorated is decorated:
+            return handler
+    raise LookupError(f"{decorated!r} is not decorated with @job")
