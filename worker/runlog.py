@@ -16,11 +16,10 @@ import errno
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO
 
 CAP_BYTES = 10 * 1024 * 1024
 LEAST_CAP_BYTES = 64 * 1024
@@ -32,7 +31,6 @@ _REMARK_CAP_CHARS = 4 * 1024
 """Of the executor's own words once a file is full: several must fit into the reserve."""
 _CUT = " …[line cut: it had {:,} characters]"
 _TRUNCATED = "…[log truncated: it may have {:,} bytes, BATON_LOG_CAP_BYTES]\n"
-MISSING = "readLog fail, logFile not exists"
 _LOST = "\n…[{:,} bytes of this log were lost: {}]\n"
 
 
@@ -69,20 +67,27 @@ class RunLog:
         """Whether lines still go anywhere."""
         return self.descriptor >= 0
 
+    @property
+    def is_full(self) -> bool:
+        """Whether what the run says is dropped: its log has reached its cap."""
+        return self._is_full
+
     def line(self, text: str, level: str, site: str) -> None:
         """Add what the run says, with time, level and call site; a line of over 64 Ki characters is cut."""
+        self.lines([text], level, site)
+
+    def lines(self, texts: Iterable[str], level: str, site: str) -> None:
+        """Add several lines that were said at once."""
         if self._is_full:
             return
-        if len(text) > LINE_CAP_CHARS:
-            text = text[:LINE_CAP_CHARS] + _CUT.format(len(text))
-        line = _line(text, level, site)
+        added = b"".join(_line(text, level, site) for text in texts)
         room = self._body_bytes - self._size()
-        if len(line) > room:
+        if len(added) > room:
             self._is_full = True
             if room < 0:
                 return  # another writer was here first, and marked it
-            line = line[:room] + b"\n" + _TRUNCATED.format(self._cap_bytes).encode()
-        self._write(line)
+            added = added[:room] + b"\n" + _TRUNCATED.format(self._cap_bytes).encode()
+        self._write(added)
 
     def remark(self, text: str, level: str = "INFO") -> None:
         """Add what the executor says of the run: it has room when the run has used up its own."""
@@ -108,15 +113,15 @@ class RunLog:
         except OSError:
             return 0
 
-    def _write(self, line: bytes) -> None:
+    def _write(self, added: bytes) -> None:
         lost = _LOST.format(self._lost_bytes, self._lost_why).encode() if self._lost_bytes else b""
         try:
-            written = os.write(self.descriptor, lost + line)
+            written = os.write(self.descriptor, lost + added)
         except OSError as problem:
-            self._lost_bytes += len(line)
+            self._lost_bytes += len(added)
             self._lost_why = problem.strerror or errno.errorcode.get(problem.errno or 0, "unknown error")
         else:
-            self._lost_bytes = len(lost) + len(line) - written
+            self._lost_bytes = len(lost) + len(added) - written
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +181,8 @@ def _open(path: Path) -> int:
 
 
 def _line(text: str, level: str, site: str) -> bytes:
+    if len(text) > LINE_CAP_CHARS:
+        text = text[:LINE_CAP_CHARS] + _CUT.format(len(text))
     now_ms = time.time_ns() // 1_000_000
     stamp = f"{_second(now_ms // 1000)}.{now_ms % 1000:03d}"
     return f"{stamp} {level} [{site}] {text}\n".encode("utf-8", "backslashreplace")
@@ -184,58 +191,3 @@ def _line(text: str, level: str, site: str) -> bytes:
 @lru_cache(maxsize=2)
 def _second(epoch_s: int) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(epoch_s))
-
-
-@dataclass(frozen=True, slots=True)
-class LogPiece:
-    """Some lines of a run log (XXL-JOB's LogResult)."""
-
-    from_line: int
-    to_line: int
-    content: str
-    is_end: bool
-    message: str = ""
-
-
-class LogReader:
-    """Reads run logs by line number; remembers byte offsets, so that a follower never reads twice."""
-
-    def __init__(self, log_dir: Path, *, piece_bytes: int = 128 * 1024) -> None:
-        self._log_dir = log_dir
-        self._piece_bytes = piece_bytes
-        self._offsets: dict[tuple[int, int], tuple[int, int]] = {}
-
-    def read(self, log_date_time: int, log_id: int, from_line: int, *, has_ended: bool) -> LogPiece:
-        """The lines from `from_line` (1 is the first) on, up to 128 KiB of them."""
-        path = path_of(self._log_dir, log_date_time, log_id)
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except OSError:
-            return LogPiece(from_line, from_line - 1, "", is_end=True, message=MISSING)
-        key, line = (log_date_time, log_id), max(from_line, 1)
-        with os.fdopen(descriptor, "rb") as file:
-            start = self._seek(file, key, line)
-            raw = file.read(self._piece_bytes)
-        at_end = len(raw) < self._piece_bytes
-        if not (at_end and has_ended):
-            # a line that is still being written belongs to the next piece
-            raw = raw[: raw.rfind(b"\n") + 1] or (b"" if at_end else raw)
-        lines = raw.count(b"\n") + (1 if raw and not raw.endswith(b"\n") else 0)
-        self._remember(key, line + lines, start + len(raw))
-        text = raw.decode("utf-8", "replace")
-        return LogPiece(from_line, line + lines - 1, text, is_end=at_end and has_ended)
-
-    def _seek(self, file: BinaryIO, key: tuple[int, int], line: int) -> int:
-        """Move to the beginning of `line`; answers its byte offset."""
-        known_line, offset = self._offsets.get(key, (1, 0))
-        if known_line > line:
-            known_line, offset = 1, 0
-        file.seek(offset)
-        while known_line < line and file.readline():
-            known_line += 1
-        return file.tell()
-
-    def _remember(self, key: tuple[int, int], line: int, offset: int) -> None:
-        if len(self._offsets) > 256:
-            self._offsets.pop(next(iter(self._offsets)))
-        self._offsets[key] = (line, offset)

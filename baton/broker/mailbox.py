@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import Any, ClassVar, Self, cast
 
 from redis import Redis
@@ -20,15 +20,28 @@ RENEW_HINT = b"renew"
 
 @dataclass(frozen=True, slots=True)
 class LogRequest:
-    """Read the run log of `log_id` from line `from_line` (1 is the first)."""
+    """Read the run log of `log_id`: from a line on, from a byte on, or the lines before a byte.
+
+    A byte of -1 is not asked for; `logfile.END` in `before_byte` asks for the last lines.
+    """
 
     KIND: ClassVar[str] = "log_request"
     SIZE_LIMIT_BYTES: ClassVar[int] = 4 * 1024
 
     log_id: int
     log_date_time: int
-    from_line: int
+    from_line: int = 0
+    """1 is the first."""
     reply_to: str = ""
+    from_byte: int = -1
+    before_byte: int = -1
+    wait_ms: int = 0
+    """While nothing has come after `from_byte`, the answer may wait this long for it."""
+
+    @property
+    def is_by_byte(self) -> bool:
+        """Whether line numbers only decorate the answer."""
+        return self.from_byte >= 0 or self.before_byte >= 0
 
     def to_map(self) -> dict[str, Any]:
         """The wire form."""
@@ -48,6 +61,7 @@ class LogAnswer:
     SIZE_LIMIT_BYTES: ClassVar[int] = 2 * 1024 * 1024
 
     from_line: int
+    """0: asked by byte, and not counted so far."""
     to_line: int
     content: str
     is_end: bool
@@ -55,6 +69,11 @@ class LogAnswer:
     message: str = ""
     """Why there is no content, if there is none for a reason."""
     log_id: int = 0
+    from_byte: int = 0
+    to_byte: int = 0
+    """Where the next piece begins."""
+    size: int = 0
+    """How long the whole log is, as it is now; 0 if that is not known."""
 
     def to_map(self) -> dict[str, Any]:
         """The wire form."""
@@ -115,7 +134,7 @@ def ask_log(
     """Ask the executor for a piece of a run log; None if it does not answer within `wait_s`."""
     keys = GroupKeys(app_name, executor_id)
     nonce = secrets.token_hex(16)
-    question = LogRequest(request.log_id, request.log_date_time, request.from_line, nonce)
+    question = replace(request, reply_to=nonce)
     with redis.pipeline(transaction=True) as pipeline:
         pipeline.rpush(keys.named("mail"), seal(question, key))
         pipeline.expire(keys.named("mail"), _KEPT_S)
@@ -135,7 +154,8 @@ _WIRE_KINDS: dict[str, type] = {"int": int, "str": str, "bool": bool}
 def _checked_fields(kind: type[Any], raw: Mapping[str, Any]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for each in fields(kind):
-        value = raw.get(each.name)
+        # a field with a default is newer than the others: who is older than it does not send it
+        value = raw.get(each.name, None if each.default is MISSING else each.default)
         if type(value) is not _WIRE_KINDS[str(each.type)]:
             raise Malformed(f"{kind.__name__}: field {each.name!r} must be {each.type}")
         values[each.name] = value
