@@ -7,7 +7,7 @@ import difflib
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -164,13 +164,6 @@ def job(
 def registered() -> dict[str, Handler]:
     """All handlers declared so far, by name."""
     return dict(_registry)
-
-
-def load(module_names: Sequence[str]) -> dict[str, Handler]:
-    """Import the modules that declare handlers; raises `HandlerError` that names every problem."""
-    from .loading import load as load_each
-
-    return load_each(module_names).or_raise()
 
 
 def forget(module_name: str) -> None:

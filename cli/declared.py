@@ -113,7 +113,9 @@ def _jobs_in(path: Path) -> dict[str, Any]:
 
 def _jobs_in_code(settings: config.Settings) -> dict[str, Any]:
     names = [name.strip() for name in settings.handlers.split(",") if name.strip()]
-    return {name: handler.declared for name, handler in loading.load(names).or_raise().items() if handler.declared}
+    return {
+        name: handler.declared for name, handler in loading.load(names).or_raise().items() if handler.declared
+    }
 
 
 def _map(each: Difference) -> dict[str, Any]:

@@ -91,18 +91,16 @@ def _database(settings: config.Settings) -> Iterator[_Line]:
 
 
 def _handlers(settings: config.Settings) -> Iterator[_Line]:
-    from baton import handlers
+    from baton import loading
 
     os.chdir(state.HOME)
     names = [name.strip() for name in settings.handlers.split(",") if name.strip()]
-    try:
-        found = handlers.load(names)
-    except Exception as problem:  # whatever a user's file raises when it is imported
-        yield _Line(_BAD, "handlers", f"they cannot be imported: {problem!r}")
-        return
-    if found:
-        yield _Line(_GOOD, "handlers", ", ".join(sorted(found)))
-    else:
+    found = loading.load(names)
+    for problem in found.problems:
+        yield _Line(_BAD, "handlers", str(problem))
+    if found.handlers:
+        yield _Line(_GOOD, "handlers", ", ".join(sorted(found.handlers)))
+    elif not found.problems:
         yield _Line(
             _WARNING, "handlers", "none: put a file under handlers/, or name modules in BATON_HANDLERS"
         )

@@ -26,6 +26,7 @@ from types import FrameType
 from typing import Any
 
 from baton import context as run_context
+from baton import threads
 from baton.context import Cancelled, JobContext
 from baton.failpoints import arm, failpoint
 
@@ -49,13 +50,13 @@ class Child:
         reader: pipe.Reader,
         settings: dict[str, Any],
     ) -> None:
-        self._connection = connection
+        self._writer = pipe.Writer(connection)
         self._turnstile = turnstile
         self._reader = reader
         self._given: deque[list[Any]] = deque()
         self._ticket = 0
         self._was_signalled = False
-        self._desk = Desk(settings)
+        self._desk = Desk(settings, self._writer.mention)
         self._module_names: list[str] = settings["handlers"]
         self._run: OneRun | None = None
         self._context: JobContext | None = None
@@ -65,7 +66,7 @@ class Child:
         signal.signal(signal.SIGTERM, self._on_sigterm)
         signal.signal(signal.SIGINT, lambda *_: None)
         self._loaded = Loaded(self._module_names)
-        self._connection.sendall(pipe.pack(self._loaded.ready_message()))
+        self._writer.say(self._loaded.ready_message())
         while (ticket := enter(self._turnstile)) is not None:
             message = self._message_of(ticket)
             if message is None:
@@ -104,7 +105,7 @@ class Child:
         _point_output_at(run.log.descriptor)
         said = self._outcome_of(run)
         self._run = None
-        self._connection.sendall(pipe.pack(self._desk.end(run, said)))
+        self._writer.say(self._desk.end(run, said))
 
     def _outcome_of(self, run: OneRun) -> RunOutcome:
         entered = run_context.enter(run.context)
@@ -187,6 +188,7 @@ def main() -> int:
         settings = first[0][1]
         arm(settings["failpoints"])
         threading.current_thread().name = "run"
+        threads.inherit()
         if kind == ASYNC:
             from .coroutines import serve  # a child of the other kind need not import asyncio
 

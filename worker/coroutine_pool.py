@@ -20,6 +20,7 @@ from typing import Any
 
 from baton import telemetry
 from baton.broker.consumer import Stop
+from baton.context import Progress
 from baton.failpoints import failpoint
 from baton.vocabulary import OnLost, Outcome
 
@@ -83,6 +84,7 @@ class CoroutinePool:
         on_surplus: Callable[[list[Run]], None],
         on_room: Callable[[int], None],
         written_ending: Callable[[Run], bytes | None],
+        on_progress: Callable[[Run, Progress], None],
     ) -> None:
         self._ear = ear
         self._slots = slots
@@ -93,6 +95,7 @@ class CoroutinePool:
         self._on_surplus = on_surplus
         self._on_room = on_room
         self._written_ending = written_ending
+        self._on_progress = on_progress
         self._children: list[LoopChild] = []
         self._waiting: list[Run] = []
         self._last_ticket = 0
@@ -177,6 +180,9 @@ class CoroutinePool:
             elif message[0] == "cancelling":
                 if message[1] in child.begun:
                     child.begun[message[1]].was_heard = True
+            elif message[0] == "progress":
+                if begun := child.begun.get(message[1]):
+                    self._on_progress(begun.run, Progress(message[2], message[3]))
             elif message[0] == "ended":
                 self._on_run_ended(child, message[1], message[2], was_cancelled=message[3])
 

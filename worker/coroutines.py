@@ -9,7 +9,6 @@ where it stands.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import contextvars
 import inspect
 import logging
@@ -73,8 +72,9 @@ class Coroutines:
     ) -> None:
         self._loop = loop
         self._connection = connection
+        self._writer = pipe.Writer(connection)
         self._reader = reader
-        self._desk = Desk(settings)
+        self._desk = Desk(settings, self._writer.mention)
         self._loaded = Loaded(settings["handlers"])
         self._beginnings: dict[str, asyncio.Lock] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -87,7 +87,7 @@ class Coroutines:
         hung_up = self._loop.create_future()
         self._loop.add_reader(self._connection, self._hear, hung_up)
         self._watch.start()
-        self._say(self._loaded.ready_message())
+        self._writer.say(self._loaded.ready_message())
         await hung_up
         self._loop.remove_reader(self._connection)
         for ticket in list(self._tasks):
@@ -95,10 +95,6 @@ class Coroutines:
         if self._tasks:
             await asyncio.wait(self._tasks.values())
         await self._destroy()
-
-    def _say(self, message: list[Any]) -> None:
-        with contextlib.suppress(ConnectionError):
-            self._connection.sendall(pipe.pack(message))
 
     def _hear(self, hung_up: asyncio.Future[None]) -> None:
         messages = self._reader.read()
@@ -111,7 +107,7 @@ class Coroutines:
                 self._begin(Given.from_message(message))
             elif message[0] == "cancel" and message[1] in self._tasks:
                 # the parent learns that this loop still turns
-                self._say(["cancelling", message[1]])
+                self._writer.say(["cancelling", message[1]])
                 self._cancel(message[1])
 
     def _begin(self, given: Given) -> None:
@@ -135,15 +131,17 @@ class Coroutines:
         self._runs[given.ticket] = self._runs_of_tasks[task] = run
         said = await self._outcome_of(run)
         del self._runs[given.ticket], self._runs_of_tasks[task]
-        self._say(self._desk.end(run, said))
+        self._writer.say(self._desk.end(run, said))
 
     async def _outcome_of(self, run: OneRun) -> RunOutcome:
-        run_context.enter(run.context, is_alone=False)
+        entered = run_context.enter(run.context, is_alone=False)
         try:
             failpoint("run.started")
             return run.returned(await self._call(run))
         except BaseException as error:
             return run.raised(error)
+        finally:
+            run_context.leave(entered)
 
     async def _call(self, run: OneRun) -> Any:
         handler = self._loaded.handlers.get(run.given.handler_name)

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Sequence
 from typing import Any
 
-from baton import handlers
+from baton import loading
 from baton.handlers import Handler
 
 
 class Loaded:
-    """What the modules declare, or why they cannot be imported."""
+    """What the modules declare, and why some of them cannot be imported."""
 
     def __init__(self, module_names: Sequence[str]) -> None:
-        self.problem = ""
-        self.handlers: dict[str, Handler] = {}
+        loaded = loading.load(module_names)
+        self.handlers = loaded.handlers
+        self.problem = "\n".join(problem.trace for problem in loaded.problems)
         self._begun: set[str] = set()
-        try:
-            self.handlers = handlers.load(module_names)
-        except BaseException:
-            self.problem = traceback.format_exc()
 
     def ready_message(self) -> list[Any]:
         """What a child says once its handlers are imported: their facts, and what went wrong."""
@@ -36,7 +32,7 @@ class Loaded:
         return f"job handler [{name}] not found.{problem}"
 
     def is_new(self, handler: Handler) -> bool:
-        """Whether its init has not run in this process yet."""
+        """Whether its init has not run in this process yet; one that raised did not."""
         return handler.name not in self._begun
 
     def begun(self, handler: Handler) -> None:

@@ -41,6 +41,7 @@ from .leases import Leases
 from .logread import LogReader
 from .mailbox import MailRole
 from .pool import Pool
+from .progress import ProgressBoard
 from .replay import LogRetention, Replay
 from .runs import Run, Runs
 from .seats import Seat, Seats
@@ -116,7 +117,7 @@ def run(
                 return frame
         return None
 
-    ear, family = Ear(), set[int]()
+    ear, family, progress = Ear(), set[int](), ProgressBoard(redis)
     child_settings = {
         "executor_id": executor_id,
         "keys": {seat.app_name: seat.key.hex() for seat in seats},
@@ -136,6 +137,7 @@ def run(
         on_room=courier.set_plain_room,
         written_ending=written_ending,
         on_handlers=on_handlers,
+        on_progress=progress.note,
     )
     coroutines = CoroutinePool(
         ear,
@@ -147,6 +149,7 @@ def run(
         on_surplus=courier.return_unrun,
         on_room=courier.set_coroutine_room,
         written_ending=written_ending,
+        on_progress=progress.note,
     )
     executor = courier.executor = Executor(ear, pool, coroutines, abilities)
     beats, loops = [], []
@@ -163,6 +166,7 @@ def run(
         *beats,
         Loop("replay", Replay(spool, seats).step),
         Loop("courier", courier.step),
+        Loop("progress", progress.step),
         *loops,
         Loop("retention", LogRetention(logs, log_retention_days).step),
     ]

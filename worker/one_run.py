@@ -9,24 +9,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from baton import context as run_context
 from baton.context import Cancelled, JobContext, Shard
+from baton.endings import kept_result
 from baton.envelope import seal
 from baton.failpoints import failpoint
 
 from . import outcome, runlog, spool
 from .outcome import RunOutcome
+from .reporter import Reporter
 
-RESULT_LIMIT_BYTES = 64 * 1024
 KILLED = "[job running, killed]"
 
 
@@ -55,11 +56,12 @@ class Given:
 class OneRun:
     """A run that has begun."""
 
-    def __init__(self, given: Given, log: runlog.RunLog) -> None:
+    def __init__(self, given: Given, log: runlog.RunLog, mention: Callable[[list[Any]], None]) -> None:
         self.given = given
         self.log = log
         self.started_ms = now_ms()
-        self.context = _context_of(given, self.write_line)
+        self.reporter = Reporter(given.ticket, mention, lambda text: log.line(text, "INFO", "baton"))
+        self.context = _context_of(given, self.write_line, self.reporter)
 
     def write_line(self, text: str, depth: int) -> None:
         """A line of the handler; `depth` frames up is who wrote it."""
@@ -68,8 +70,10 @@ class OneRun:
     def returned(self, result: Any) -> RunOutcome:
         """The handler came to its end: what it said, or success."""
         context = self.context
-        text = _result_text(result, context)
-        return outcome.of_code(context.handle_code, context.handle_msg, self.started_ms, now_ms(), text)
+        kept = kept_result(result)
+        if kept.problem:
+            self.log.line(kept.problem, "WARNING", "baton")
+        return outcome.of_code(context.handle_code, context.handle_msg, self.started_ms, now_ms(), kept.text)
 
     def raised(self, error: BaseException) -> RunOutcome:
         """The handler ended with an exception."""
@@ -85,7 +89,8 @@ class OneRun:
 class Desk:
     """What the runs of one child process share: where logs and endings go."""
 
-    def __init__(self, settings: dict[str, Any]) -> None:
+    def __init__(self, settings: dict[str, Any], mention: Callable[[list[Any]], None]) -> None:
+        self._mention = mention
         self._executor_id: str = settings["executor_id"]
         self._keys = {app_name: bytes.fromhex(key) for app_name, key in settings["keys"].items()}
         self._log_dir = Path(settings["log_dir"])
@@ -101,11 +106,12 @@ class Desk:
             print(f"run {trigger['log_id']} has no log: {problem}", file=sys.__stderr__)
             log = runlog.RunLog(Path(os.devnull))
         log.line(f"job execute start, param: {trigger['executor_params']}", "INFO", "baton")
-        return OneRun(given, log)
+        return OneRun(given, log, self._mention)
 
     def end(self, run: OneRun, said: RunOutcome) -> list[Any]:
         """Write the ending down; answers the message that tells the parent."""
         was_cancelled = run.context.cancelled
+        run.reporter.close()
         with contextlib.suppress(ValueError, OSError):
             sys.stdout.flush()
             sys.stderr.flush()
@@ -140,7 +146,7 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _context_of(given: Given, write_line: Any) -> JobContext:
+def _context_of(given: Given, write_line: Callable[[str, int], None], report: Reporter) -> JobContext:
     trigger = given.trigger
     limit_s = trigger["executor_timeout"]
     return JobContext(
@@ -153,17 +159,5 @@ def _context_of(given: Given, write_line: Any) -> JobContext:
         planned_at=run_context.at(trigger["fire_at_ms"]),
         deadline=run_context.at(now_ms() + limit_s * 1000) if limit_s else None,
         write_line=write_line,
+        report=report,
     )
-
-
-def _result_text(result: Any, context: JobContext) -> str:
-    if result is None:
-        return ""
-    try:
-        text = json.dumps(result, ensure_ascii=False)
-    except (TypeError, ValueError):
-        text = json.dumps(repr(result), ensure_ascii=False)
-    if len(text.encode("utf-8", "surrogatepass")) > RESULT_LIMIT_BYTES:
-        context.write_line(f"the returned value has {len(text):,} characters as JSON; it is not kept", 1)
-        return ""
-    return text

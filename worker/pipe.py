@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
+import threading
 from typing import Any
 
 import msgpack
@@ -15,6 +17,25 @@ def pack(message: list[Any]) -> bytes:
     """The bytes of one frame."""
     body: bytes = msgpack.packb(message, unicode_errors="surrogatepass")
     return _LENGTH.pack(len(body)) + body
+
+
+class Writer:
+    """A child's side: whole messages, from any of its threads."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+
+    def say(self, message: list[Any]) -> None:
+        """Send it; a parent that is gone takes this process with it."""
+        with self._lock, contextlib.suppress(ConnectionError):
+            self._connection.sendall(pack(message))
+
+    def mention(self, message: list[Any]) -> None:
+        """Send a message of a few hundred bytes if that can be done without waiting, else drop it."""
+        # a frame that small goes out as a whole or not at all: a signal can never cut it
+        with self._lock, contextlib.suppress(ConnectionError, BlockingIOError):
+            self._connection.send(pack(message), socket.MSG_DONTWAIT)
 
 
 class Reader:

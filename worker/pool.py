@@ -18,6 +18,7 @@ from typing import Any
 
 from baton import telemetry
 from baton.broker.consumer import Stop
+from baton.context import Progress
 from baton.failpoints import failpoint
 from baton.vocabulary import Outcome
 
@@ -51,6 +52,7 @@ class Pool:
         on_room: Callable[[int], None],
         written_ending: Callable[[Run], bytes | None],
         on_handlers: Callable[[dict[str, Any]], None],
+        on_progress: Callable[[Run, Progress], None],
     ) -> None:
         self._ear = ear
         self._slots = slots
@@ -62,6 +64,7 @@ class Pool:
         self._on_room = on_room
         self._written_ending = written_ending
         self._on_handlers = on_handlers
+        self._on_progress = on_progress
         self._children: dict[int, WarmChild] = {}
         self._waiting: deque[Run] = deque()
         self._stuck_since_s = 0.0
@@ -169,6 +172,9 @@ class Pool:
         for message in messages:
             if message[0] == "ready":
                 self._on_ready(child, message[1], message[2])
+            elif message[0] == "progress":
+                if run := child.run_of(message[1]):
+                    self._on_progress(run, Progress(message[2], message[3]))
             else:
                 self._on_run_ended(child, message[1], message[2], was_cancelled=message[3])
 

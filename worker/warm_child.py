@@ -86,6 +86,10 @@ class WarmChild(ChildProcess):
             self._ahead_bytes -= len(self.runs[0].claimed.frame) if self.runs else 0
         return run
 
+    def run_of(self, ticket: int) -> Run | None:
+        """The run with this ticket, unless it has ended."""
+        return self._tickets.get(ticket)
+
     def take_back(self) -> list[Run]:
         """The runs it has not begun, in order; they are the caller's now."""
         taken = [self._tickets.pop(ticket) for ticket in sorted(self.turnstile.take_back())]

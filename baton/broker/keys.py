@@ -24,6 +24,7 @@
 | `uses:<job>` | hash | 1 day after its last trigger | executor -> triggers of the job it got |
 | `last:<job>` | hash | 1 day after its last trigger | executor -> turn of the job's last trigger it got |
 | `seen:<chunk>` | bitmap | 7 days after the last push into it | one bit per log id ever pushed |
+| `progress:<log_id>` | string | 1 hour after its last change | how far a run is, by its own word |
 | `executors` | hash | with its executor | executor id -> who it is (msgpack) |
 | `beats` | hash | with its executor | executor id -> beat counter |
 | `mail:<executor>` | list | 60 s | requests to one executor |
@@ -87,6 +88,10 @@ class GroupKeys:
     def last(self, job_id: int) -> str:
         """When each executor got its last trigger of a job."""
         return f"{self.prefix}last:{job_id}"
+
+    def progress(self, log_id: int) -> str:
+        """How far a run is, by its own word."""
+        return f"{self.prefix}progress:{log_id}"
 
     def reply(self, nonce: str) -> str:
         """Where the answer to one request is awaited."""
