@@ -24,6 +24,7 @@ from .pages.api_tokens import api_tokens_pages
 from .pages.backfills import backfills_pages
 from .pages.calendars import calendars_pages
 from .pages.cancellations import cancellations
+from .pages.drains import drains
 from .pages.executors import executors_pages, groups_pages
 from .pages.failed_callbacks import failed_callbacks_pages
 from .pages.jobs import jobs_pages
@@ -49,6 +50,7 @@ _NOUNS = (
     live_pages,
     executors_pages,
     groups_pages,
+    drains,
     failed_callbacks_pages,
     calendars_pages,
     backfills_pages,

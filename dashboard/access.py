@@ -65,6 +65,8 @@ ACCESS: dict[str, Access] = {
     "live.log_events": Access.SIGNED_IN,
     "executors.index": Access.SIGNED_IN,
     "groups.create": Access.SIGNED_IN,
+    "drains.create": Access.SIGNED_IN,
+    "drains.end": Access.SIGNED_IN,
     "calendars.index": Access.SIGNED_IN,
     "calendars.create": Access.SIGNED_IN,
     "calendars.edit": Access.SIGNED_IN,

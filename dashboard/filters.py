@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -102,6 +103,7 @@ def install(app: Flask) -> None:
         pretty_json=pretty_json,
         reason=reason,
         grouped=grouped,
+        percent=percent,
     )
 
 
@@ -158,6 +160,11 @@ def seconds(count: int) -> str:
         if len(parts) == 2:
             break
     return " ".join(parts) or "0 s"
+
+
+def percent(fraction: float) -> str:
+    """`42 %`; never 100 before all of it is done."""
+    return f"{math.floor(fraction * 100)} %"
 
 
 def first_line(text: str | None) -> str:

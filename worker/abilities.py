@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from baton import telemetry
 from baton.messages import TriggerParam
+
+_PROBLEM_CHARS = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +28,18 @@ class Abilities:
         self.handlers: Mapping[str, HandlerFacts] = {}
         self.special: Mapping[str, HandlerFacts] = {}
         """Those that need more than a free child: coroutines, and handlers with a limit."""
+        self.problem = ""
+        """Why some handlers are missing, cut to what a page can show."""
 
-    def learn(self, said: Mapping[str, Mapping[str, Any]]) -> bool:
-        """A child is ready and names its handlers; answers whether that is new."""
+    def learn(self, said: Mapping[str, Mapping[str, Any]], problem: str = "") -> bool:
+        """A child is ready: its handlers, and why some are missing; answers whether that is new."""
         handlers = {name: HandlerFacts(**facts) for name, facts in said.items()}
-        if handlers == self.handlers:
+        problem = problem[-_PROBLEM_CHARS:]
+        if (handlers, problem) == (self.handlers, self.problem):
             return False
+        if problem and problem != self.problem:
+            telemetry.warning("child.failed", problem=problem)
+        self.problem = problem
         self.special = {
             name: facts for name, facts in handlers.items() if facts.is_async or facts.concurrency
         }

@@ -67,6 +67,7 @@ class Courier:
         self._hungry = {seat.app_name: threading.Event() for seat in seats}
         self.executor: Executor | None = None
         self.is_draining = False
+        self._drained: set[str] = set()
         self.lease_lock = threading.Lock()
         """Held while leases change, so that none is re-asserted while it is being settled."""
 
@@ -80,11 +81,11 @@ class Courier:
         self._woke_in_vain = was_woken and not accepted and bool(self._abilities.special)
         if accepted and self.executor is not None:
             self.executor.submit(accepted)
-        if self._room().is_any:
-            if accepted:
-                return 0.0
-            for hungry in self._hungry.values():
-                hungry.set()
+        hungry = [seat.app_name for seat in self._seats if self._room(seat).is_any]
+        if hungry and accepted:
+            return 0.0
+        for app_name in hungry:
+            self._hungry[app_name].set()
         self._work.wait(_SAFETY_POLL_S)
         self._gather()
         return 0.0
@@ -92,7 +93,8 @@ class Courier:
     def wait_step(self, seat: Seat) -> float:
         """A thread for each group: blocks on its wake-up marker while there is room."""
         hungry = self._hungry[seat.app_name]
-        if hungry.wait(_SAFETY_POLL_S) and not self.is_draining:
+        # who claims nothing must not take the wake-up from those who do
+        if hungry.wait(_SAFETY_POLL_S) and self.claims_from(seat.app_name):
             hungry.clear()
             if self._woke_in_vain:
                 self._woke_in_vain = False
@@ -100,7 +102,7 @@ class Courier:
             if seat.consumer.wait_for_work(_SAFETY_POLL_S):
                 self._was_woken = True
                 self._work.set()
-            elif self._room().is_any:
+            elif self._room(seat).is_any:
                 hungry.set()
         return 0.0
 
@@ -108,6 +110,21 @@ class Courier:
         """There may be something to carry."""
         if not self._work.is_set():
             self._work.set()
+
+    def claims_from(self, app_name: str) -> bool:
+        """Whether runs of this group are welcome: nobody stops the executor, or drains it there."""
+        return not self.is_draining and app_name not in self._drained
+
+    def set_drained(self, app_name: str, *, is_drained: bool) -> bool:
+        """Claim from this group no more, or again; answers whether that is new."""
+        if is_drained == (app_name in self._drained):
+            return False
+        if is_drained:
+            self._drained.add(app_name)
+        else:
+            self._drained.discard(app_name)
+            self.wake()
+        return True
 
     def set_plain_room(self, room: int) -> None:
         """How many runs the warm children can take, begun or ahead."""
@@ -140,9 +157,9 @@ class Courier:
         """Whether every ending has been accepted."""
         return not self._ended and all(not run.has_ended for run in self._runs.all())
 
-    def _room(self, leaving: Sequence[Run] = ()) -> Room:
-        """What may be claimed, once these runs have left."""
-        if self.is_draining:
+    def _room(self, seat: Seat, leaving: Sequence[Run] = ()) -> Room:
+        """What may be claimed from this group, once these runs have left."""
+        if not self.claims_from(seat.app_name):
             return Room()
         coroutines = sum(run.is_coroutine for run in leaving)
         plain = len(leaving) - coroutines
@@ -211,7 +228,7 @@ class Courier:
             failpoint("settle.before")
         settled = [Settled(run.log_id, run.claimed.token, run.claimed.attempt, run.frame) for run in batch]
         with self.lease_lock:
-            claimed = seat.consumer.settle_and_claim(settled, self._room(batch))
+            claimed = seat.consumer.settle_and_claim(settled, self._room(seat, batch))
             self._runs.drop(run.log_id for run in batch)
             accepted = [run for each in claimed if (run := self._accept(seat, each))]
         # Redis has these endings, the spool does not know yet: a crash here settles them once more

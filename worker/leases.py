@@ -55,15 +55,16 @@ class Leases:
         """One beat; answers the seconds to the next."""
         started_s = self._clock.monotonic_s()
         try:
-            self._renew()
+            is_new = self._renew()
         except Exception:
             if started_s - self._renewed_s >= self._fence_after_s:
                 self._fence()
             raise
         self._renewed_s = started_s
-        return self._beat_interval_s
+        return 0.0 if is_new else self._beat_interval_s
 
-    def _renew(self) -> None:
+    def _renew(self) -> bool:
+        """Answers whether others should hear at once what this changed."""
         answer = self._seat.consumer.renew(self._info(), self._tokens())
         for log_id, stop in answer.stop.items():
             self._executor.stop(log_id, stop)
@@ -72,6 +73,7 @@ class Leases:
         if answer.unknown:
             self._reassert(answer.unknown)
         self._hand_back_orphans(answer.orphans)
+        return self._courier.set_drained(self._seat.app_name, is_drained=answer.is_drained)
 
     def _tokens(self) -> dict[int, int]:
         return {run.log_id: run.claimed.token for run in self._runs.of(self._seat.app_name)}

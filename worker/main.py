@@ -87,7 +87,7 @@ def run(
     courier = Courier(seats, runs, spool, abilities, executor_id)
     started_ms = SYSTEM_CLOCK.now_ms()
 
-    def info() -> ExecutorInfo:
+    def info(app_name: str) -> ExecutorInfo:
         return ExecutorInfo(
             executor_id=executor_id,
             host=socket.gethostname(),
@@ -98,12 +98,13 @@ def run(
             started_ms=started_ms,
             beat_ms=SYSTEM_CLOCK.now_ms(),
             version=baton.__version__,
-            state="draining" if courier.is_draining else "running",
+            state="running" if courier.claims_from(app_name) else "draining",
             tags=tuple(tags),
+            problem=abilities.problem,
         )
 
-    def on_handlers(said: dict[str, Any]) -> None:
-        if abilities.learn(said):
+    def on_handlers(said: dict[str, Any], problem: str) -> None:
+        if abilities.learn(said, problem):
             beat()
 
     def beat() -> None:
@@ -155,7 +156,7 @@ def run(
     beats, loops = [], []
     for seat in seats:
         leases = Leases(
-            seat, runs, executor, courier, SYSTEM_CLOCK, info,
+            seat, runs, executor, courier, SYSTEM_CLOCK, partial(info, seat.app_name),
             beat_interval_s=beat_interval_s, dead_after_s=executor_dead_after_s,
         )  # fmt: skip
         beats.append(Loop("leases", leases.step))

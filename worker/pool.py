@@ -51,7 +51,7 @@ class Pool:
         on_surplus: Callable[[list[Run]], None],
         on_room: Callable[[int], None],
         written_ending: Callable[[Run], bytes | None],
-        on_handlers: Callable[[dict[str, Any]], None],
+        on_handlers: Callable[[dict[str, Any], str], None],
         on_progress: Callable[[Run, Progress], None],
     ) -> None:
         self._ear = ear
@@ -180,9 +180,7 @@ class Pool:
 
     def _on_ready(self, child: WarmChild, handlers: dict[str, Any], problem: str) -> None:
         child.is_ready = True
-        if problem:
-            telemetry.warning("child.failed", problem=problem)
-        self._on_handlers(handlers)
+        self._on_handlers(handlers, problem)
 
     def _on_run_ended(self, child: WarmChild, ticket: int, frame: bytes, *, was_cancelled: bool) -> None:
         began_s = child.began_s

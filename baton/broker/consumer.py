@@ -94,6 +94,8 @@ class RenewAnswer:
     orphans: dict[int, int] = field(default_factory=dict)
     """Log id -> token of leases this executor did not name: the answer to a claim was lost, or is
     still on its way. Hand back what two renewals in a row call an orphan."""
+    is_drained: bool = False
+    """Somebody wants this executor to claim nothing new."""
 
 
 class Consumer:
@@ -212,7 +214,7 @@ def _one_claimed(token: bytes, lane: bytes, element: bytes) -> Claimed:
 
 
 def _renewed(flat: list[bytes]) -> RenewAnswer:
-    answer = RenewAnswer()
+    answer = RenewAnswer(is_drained=b"drain" in flat[::3])
     for i in range(0, len(flat), 3):
         verdict, log_id, text = flat[i], int(flat[i + 1]), flat[i + 2].decode()
         if verdict == b"stop":
@@ -222,6 +224,6 @@ def _renewed(flat: list[bytes]) -> RenewAnswer:
             answer.stale.add(log_id)
         elif verdict == b"unknown":
             answer.unknown.add(log_id)
-        else:
+        elif verdict == b"orphan":
             answer.orphans[log_id] = int(text)
     return answer

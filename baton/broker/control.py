@@ -1,8 +1,9 @@
-"""Kill a run; look into lanes. Spoken by the dashboard."""
+"""Kill a run; drain an executor; look into lanes. Spoken by the dashboard."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import cast
 
@@ -30,6 +31,39 @@ def cancel(redis: Redis, app_name: str, log_id: int, lane: str, reason: str) -> 
     keys = GroupKeys(app_name)
     answer = scripts.load("cancel").run(redis, keys, [keys.prefix, log_id, lane, reason])
     return CancelVerdict(answer.decode())
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Somebody wants an executor to claim nothing new."""
+
+    by: str
+    at_ms: int
+
+
+def drain(redis: Redis, app_name: str, executor_id: str, by: str, now_ms: int) -> bool:
+    """Let an executor finish what it has and claim nothing new; False if it is not there."""
+    return _tell(redis, app_name, executor_id, f"{now_ms}|{by}")
+
+
+def resume(redis: Redis, app_name: str, executor_id: str) -> bool:
+    """Let an executor claim again; False if it is not there."""
+    return _tell(redis, app_name, executor_id, "")
+
+
+def drains(redis: Redis, app_name: str) -> dict[str, Drain]:
+    """The executors of a group that shall claim nothing new, by id."""
+    words = cast(dict[bytes, bytes], redis.hgetall(GroupKeys(app_name).named("drains")))
+    found = {}
+    for executor, word in words.items():
+        at_ms, _, by = word.decode().partition("|")
+        found[executor.decode()] = Drain(by, int(at_ms))
+    return found
+
+
+def _tell(redis: Redis, app_name: str, executor_id: str, word: str) -> bool:
+    keys = GroupKeys(app_name, executor_id)
+    return bool(scripts.load("drain").run(redis, keys, [executor_id, word]) == b"told")
 
 
 def running(redis: Redis, app_name: str, log_ids: Sequence[int]) -> dict[int, str]:

@@ -27,6 +27,7 @@
 | `progress:<log_id>` | string | 1 hour after its last change | how far a run is, by its own word |
 | `executors` | hash | with its executor | executor id -> who it is (msgpack) |
 | `beats` | hash | with its executor | executor id -> beat counter |
+| `drains` | hash | with its executor | executor id -> who wants it to claim nothing new, and since when |
 | `mail:<executor>` | list | 60 s | requests to one executor |
 | `reply:<nonce>` | list | 60 s | one answer |
 | `results` | stream | entries until applied | endings of runs |

@@ -33,6 +33,8 @@ class ExecutorInfo:
     """`running` or `draining`."""
     tags: tuple[str, ...] = ()
     """What it can do that others cannot: jobs with a tag go only to executors that carry it."""
+    problem: str = ""
+    """Why some of its handlers are not there: the traces of modules that cannot be imported."""
 
     def to_bytes(self) -> bytes:
         """The stored form."""
@@ -44,7 +46,8 @@ class ExecutorInfo:
         """Read the stored form; raises `Malformed`."""
         try:
             values: dict[str, Any] = msgpack.unpackb(raw)
-            known = {f.name: values[f.name] for f in fields(cls)}
+            # what an older executor does not say yet has a default
+            known = {f.name: values.get(f.name, f.default) for f in fields(cls)}
             known["handlers"], known["tags"] = tuple(known["handlers"]), tuple(known["tags"])
             return cls(**known)
         except Exception as problem:

@@ -7,7 +7,7 @@ from flask import Blueprint, abort, render_template, request
 from baton.store import groups, jobs, runs
 from baton.store.engine import read
 
-from ..queries import run_list, timeline
+from ..queries import run_list, run_progress, timeline
 from ..queries.run_list import Question
 from ..resources import resources
 
@@ -45,5 +45,6 @@ def show(log_id: int) -> str:
         steps=timeline.timeline(shown),
         facts=timeline.trigger_facts(run),
         retry_id=retry_id,
+        reported=run_progress.of_run(run),
         shards=shown_shards,
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from redis import Redis
 
-from baton.broker import presence
+from baton.broker import control, presence
+from baton.broker.control import Drain
 from baton.broker.presence import ExecutorInfo
 from baton.store.groups import GroupView
 
@@ -21,6 +22,8 @@ class GroupPresence:
     group: GroupView
     executors: tuple[ExecutorInfo, ...] | None
     """None: Redis is away, nobody knows."""
+    drains: Mapping[str, Drain] = field(default_factory=dict)
+    """By executor: who wants it to claim nothing new."""
 
     @property
     def is_deserted(self) -> bool:
@@ -31,6 +34,15 @@ class GroupPresence:
     def handlers(self) -> tuple[str, ...]:
         """Every handler that at least one executor has loaded."""
         return tuple(sorted({name for each in self.executors or () for name in each.handlers}))
+
+    @property
+    def problems(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Why handlers are missing, each with the executors it holds for."""
+        texts = dict.fromkeys(each.problem for each in self.executors or () if each.problem)
+        return tuple(
+            (text, tuple(each.executor_id for each in self.executors or () if each.problem == text))
+            for text in texts
+        )
 
     @property
     def slots(self) -> int:
@@ -50,9 +62,14 @@ class GroupPresence:
 def of_groups(groups: Sequence[GroupView]) -> dict[int, GroupPresence]:
     """Who serves each group, by group id."""
 
-    def look(redis: Redis) -> dict[int, tuple[ExecutorInfo, ...] | None]:
-        return {group.id: tuple(presence.executors(redis, group.app_name)) for group in groups}
+    def look(redis: Redis) -> dict[int, GroupPresence]:
+        return {
+            group.id: GroupPresence(
+                group,
+                tuple(presence.executors(redis, group.app_name)),
+                control.drains(redis, group.app_name),
+            )
+            for group in groups
+        }
 
-    nobody_knows: dict[int, tuple[ExecutorInfo, ...] | None] = {group.id: None for group in groups}
-    found = ask(look, nobody_knows)
-    return {group.id: GroupPresence(group, found[group.id]) for group in groups}
+    return ask(look, {group.id: GroupPresence(group, None) for group in groups})

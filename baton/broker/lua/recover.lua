@@ -1,5 +1,5 @@
 -- recover: take back the runs of a dead executor, and what waits for it alone.
--- KEYS ready running facts needs results marker seq leases cancels reruns executors beats held own mail
+-- KEYS ready running facts needs results marker seq leases cancels reruns executors beats held own mail drains
 -- ARGV prefix executor beat max_reruns max_runs
 -- ANSWER false if the executor has beaten since the caller looked; else how much is left (0: the
 --   executor is forgotten), followed by a flat list of ending, log_id
@@ -8,9 +8,10 @@
 --   in a lane of this executor may be pushed again, to another one
 -- REPEAT finds what the first call left
 
-local ready, running, facts, needs, results, marker, seq, leases, cancels, reruns, executors, beats, held, own,
-  mail = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11],
-  KEYS[12], KEYS[13], KEYS[14], KEYS[15]
+local ready, running, facts, needs, results, marker, seq, leases =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local cancels, reruns, executors, beats, held, own, mail, drains =
+  KEYS[9], KEYS[10], KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15], KEYS[16]
 local prefix, executor, beat = ARGV[1], ARGV[2], ARGV[3]
 local max_reruns, max_runs = tonumber(ARGV[4]), tonumber(ARGV[5])
 --- @include _lane
@@ -98,6 +99,7 @@ answer[1] = redis.call('SCARD', held) + redis.call('SCARD', own)
 if answer[1] == 0 then
   redis.call('HDEL', executors, executor)
   redis.call('HDEL', beats, executor)
+  redis.call('HDEL', drains, executor)
   redis.call('DEL', held, mail, marker .. ':@' .. executor)
 end
 return answer

@@ -1,14 +1,15 @@
 -- renew: one beat of an executor, and all its leases in the same call.
--- KEYS executors beats leases cancels reruns held
+-- KEYS executors beats leases cancels reruns held drains
 -- ARGV executor info, then per run: log_id token
 -- ANSWER a flat list of verdict, log_id, text for the runs that are not simply fine:
 --   "stop" "<outcome>|<reason>"; "stale" "" (somebody else's); "unknown" "" (Redis lost the lease);
---   "orphan" "<token>" (leased to this executor, which did not name it)
+--   "orphan" "<token>" (leased to this executor, which did not name it);
+--   and once "drain" 0 "" if somebody wants it to claim nothing new
 -- INVARIANT the beat counter grows by one; a counter that stands still is a dead executor
 -- REPEAT counts one beat more, which harms nobody
 
-local executors, beats, leases, cancels, reruns, held =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local executors, beats, leases, cancels, reruns, held, drains =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local executor = ARGV[1]
 --- @include _lease
 
@@ -21,6 +22,8 @@ local function say(verdict, log_id, text)
   answer[#answer + 1] = log_id
   answer[#answer + 1] = text
 end
+
+if redis.call('HEXISTS', drains, executor) == 1 then say('drain', 0, '') end
 
 local named, ids = {}, {}
 for i = 3, #ARGV, 2 do
