@@ -95,6 +95,10 @@ def _redis_url(value: str) -> str:
     return value
 
 
+def _rq_url(value: str) -> str:
+    return value if value == "same" else _redis_url(value)
+
+
 def _database_url(value: str) -> str:
     if urlsplit(value).scheme not in ("sqlite", "postgres", "postgresql", "postgresql+psycopg"):
         raise ValueError("allowed is postgresql://user:password@host/name, postgres://… or sqlite:///path")
@@ -170,6 +174,25 @@ class Settings:
         _whole(1, 10000),
         "`async def` handlers of one worker that run at a time, on one event loop.",
         default=100,
+    )
+    rq_url: str = _setting(
+        "BATON_RQ_URL",
+        _rq_url,
+        "The Redis of RQ workers whose functions this worker may enqueue: an address, or `same` as Baton's. "
+        "Empty: jobs of RQ are refused.",
+        default="",
+    )
+    rq_serializer: str = _setting(
+        "BATON_RQ_SERIALIZER",
+        _matching(r"pickle|json|\w+(\.\w+)+", "pickle, json, or the dotted path of a serializer"),
+        "How those RQ workers read arguments: what they are started with as `--serializer`.",
+        default="pickle",
+    )
+    rq_hook: bool = _setting(
+        "BATON_RQ_HOOK",
+        _yes_no,
+        "Whether `baton` is installed beside their functions: endings come at once, with results.",
+        default=False,
     )
     log_dir: str = _setting(
         "BATON_LOG_DIR", _text, "Where a worker writes the log file of each run.", default=".baton/logs"
@@ -255,7 +278,7 @@ class Settings:
 
 
 _SECRETS = frozenset({"access_token", "secret_key", "admin_password"})
-_WITH_CREDENTIALS = frozenset({"redis_url", "database_url"})
+_WITH_CREDENTIALS = frozenset({"redis_url", "database_url", "rq_url"})
 
 
 def load(environ: Mapping[str, str], *, unneeded: Collection[str] = ()) -> Settings:

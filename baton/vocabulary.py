@@ -85,6 +85,7 @@ class GlueType(StrEnum):
     """How the code of a job reaches the executor."""
 
     BEAN = "BEAN"
+    RQ = "RQ"
 
 
 class TriggerType(StrEnum):

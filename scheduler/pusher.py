@@ -33,7 +33,7 @@ from baton.failpoints import failpoint
 from baton.messages import TriggerParam, needs_of
 from baton.store import runs
 from baton.store.engine import read, write
-from baton.vocabulary import BlockStrategy, OnLost, RouteStrategy, SerialScope
+from baton.vocabulary import BlockStrategy, GlueType, OnLost, RouteStrategy, SerialScope
 
 from .lanes import Lanes, choose_lanes
 
@@ -294,7 +294,7 @@ def _push_row(row: runs.PendingRow, lane: str, frame: bytes, *, already_judged: 
         lane,
         judged if already_judged else row.block_strategy,
         row.attempt,
-        row.on_lost,
+        on_lost(row),
         frame,
         expires_ms=row.expires_at,
         is_pinned=row.is_pinned,
@@ -324,8 +324,13 @@ def trigger_param(row: runs.PendingRow, app_name: str) -> TriggerParam:
         broadcast_index=row.shard_index,
         broadcast_total=row.shard_total,
         attempt=row.attempt,
-        on_lost=row.on_lost,
+        on_lost=on_lost(row),
     )
+
+
+def on_lost(row: runs.PendingRow) -> str:
+    """What becomes of it when its executor dies; for a job of RQ, another one goes on waiting (pure)."""
+    return OnLost.RERUN if row.glue_type == GlueType.RQ else row.on_lost
 
 
 class _TriggerMessages:

@@ -8,6 +8,7 @@ from typing import Any
 
 from baton import telemetry
 from baton.messages import TriggerParam
+from baton.vocabulary import GlueType
 
 _PROBLEM_CHARS = 4000
 
@@ -24,9 +25,10 @@ class HandlerFacts:
 class Abilities:
     """The handlers of this executor. Read by every thread; replaced as a whole, never changed."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_rq: bool) -> None:
         self.handlers: Mapping[str, HandlerFacts] = {}
-        self.special: Mapping[str, HandlerFacts] = {}
+        self._always = {GlueType.RQ.value: HandlerFacts(is_async=True, concurrency=0)} if has_rq else {}
+        self.special: Mapping[str, HandlerFacts] = self._always
         """Those that need more than a free child: coroutines, and handlers with a limit."""
         self.problem = ""
         """Why some handlers are missing, cut to what a page can show."""
@@ -40,7 +42,7 @@ class Abilities:
         if problem and problem != self.problem:
             telemetry.warning("child.failed", problem=problem)
         self.problem = problem
-        self.special = {
+        self.special = self._always | {
             name: facts for name, facts in handlers.items() if facts.is_async or facts.concurrency
         }
         self.handlers = handlers

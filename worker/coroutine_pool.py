@@ -22,7 +22,7 @@ from baton import telemetry
 from baton.broker.consumer import Stop
 from baton.context import Progress
 from baton.failpoints import failpoint
-from baton.vocabulary import OnLost, Outcome
+from baton.vocabulary import GlueType, OnLost, Outcome
 
 from . import child_process, reaper
 from .child_process import ChildProcess
@@ -49,7 +49,9 @@ class _Begun:
 
     @property
     def timeout_at_s(self) -> float:
-        limit_s = self.run.trigger.executor_timeout if self.run.trigger else 0
+        trigger = self.run.trigger
+        # RQ counts from when its worker begins, and ends it there
+        limit_s = trigger.executor_timeout if trigger and trigger.glue_type != GlueType.RQ else 0
         return self.began_s + limit_s if limit_s > 0 else 0.0
 
     @property
@@ -239,7 +241,7 @@ class CoroutinePool:
         if begun.run.stop is None:
             begun.run.stop = stop
             begun.kill_at_s = time.monotonic() + self._kill_grace_s
-            child.say(["cancel", ticket])
+            child.say(["cancel", ticket, stop.outcome.value])
 
     def _condemn(self, child: LoopChild, begun: _Begun) -> None:
         """A run did not end: no cancelling helps, so its process has to go."""

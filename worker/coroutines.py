@@ -20,15 +20,19 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from baton import context as run_context
 from baton.failpoints import failpoint
+from baton.vocabulary import GlueType, Outcome
 
 from . import pipe, reaper
 from .loaded import Loaded
 from .one_run import Desk, Given, OneRun
 from .outcome import RunOutcome
+
+if TYPE_CHECKING:
+    from .rq_bridge import RqBridge
 
 _CANCEL_AGAIN_S = 0.1
 _TICK_S = 0.5
@@ -76,6 +80,8 @@ class Coroutines:
         self._reader = reader
         self._desk = Desk(settings, self._writer.mention)
         self._loaded = Loaded(settings["handlers"])
+        self._rq_settings: dict[str, Any] = settings["rq"]
+        self._bridge: RqBridge | None = None
         self._beginnings: dict[str, asyncio.Lock] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._runs: dict[int, OneRun] = {}
@@ -91,7 +97,7 @@ class Coroutines:
         await hung_up
         self._loop.remove_reader(self._connection)
         for ticket in list(self._tasks):
-            self._cancel(ticket)
+            self._cancel(ticket, Outcome.LOST)
         if self._tasks:
             await asyncio.wait(self._tasks.values())
         await self._destroy()
@@ -108,21 +114,21 @@ class Coroutines:
             elif message[0] == "cancel" and message[1] in self._tasks:
                 # the parent learns that this loop still turns
                 self._writer.say(["cancelling", message[1]])
-                self._cancel(message[1])
+                self._cancel(message[1], message[2])
 
     def _begin(self, given: Given) -> None:
         task = self._loop.create_task(self._run_one(given), context=contextvars.copy_context())
         self._tasks[given.ticket] = task
         task.add_done_callback(lambda _: self._tasks.pop(given.ticket, None))
 
-    def _cancel(self, ticket: int) -> None:
+    def _cancel(self, ticket: int, stop_outcome: str) -> None:
         task, run = self._tasks.get(ticket), self._runs.get(ticket)
         if task is None or task.done():
             return
         if run is not None:
-            run.context.cancelled = True
+            run.context.cancelled, run.stop_outcome = True, stop_outcome
             task.cancel()
-        self._loop.call_later(_CANCEL_AGAIN_S, self._cancel, ticket)
+        self._loop.call_later(_CANCEL_AGAIN_S, self._cancel, ticket, stop_outcome)
 
     async def _run_one(self, given: Given) -> None:
         run = self._desk.begin(given)
@@ -144,6 +150,8 @@ class Coroutines:
             run_context.leave(entered)
 
     async def _call(self, run: OneRun) -> Any:
+        if run.given.trigger["glue_type"] == GlueType.RQ:
+            return await self._rq_bridge().run(run)
         handler = self._loaded.handlers.get(run.given.handler_name)
         if handler is None:
             run.context.fail(self._loaded.missing(run.given.handler_name))
@@ -154,6 +162,13 @@ class Coroutines:
                     await _awaited(handler.init() if handler.init is not None else None)
                     self._loaded.begun(handler)
         return await _awaited(handler.start(run.context))
+
+    def _rq_bridge(self) -> RqBridge:
+        from .rq_bridge import RqBridge  # RQ is loaded where it is wanted only
+
+        if self._bridge is None:
+            self._bridge = RqBridge.of(self._rq_settings)
+        return self._bridge
 
     async def _destroy(self) -> None:
         for handler in self._loaded.to_destroy():

@@ -22,8 +22,8 @@ from baton.clock import SYSTEM_CLOCK
 from baton.envelope import seal, unseal
 from baton.errors import MessageError
 from baton.failpoints import failpoint
-from baton.messages import BEAN, TriggerParam
-from baton.vocabulary import Outcome
+from baton.messages import TriggerParam
+from baton.vocabulary import GlueType, Outcome
 
 from . import outcome
 from .abilities import Abilities
@@ -38,6 +38,7 @@ _GATHER_S = 0.002
 """How long an ending waits for others, while there is room for many."""
 _GATHERED_SHARE = 4
 """A part of the room that makes the round trip worthwhile at once."""
+NO_RQ = "This executor runs no jobs of RQ: set BATON_RQ_URL where it is started."
 _FULL_PAUSE_S = 0.05
 """Lanes are ready, but none that there is room for: others get the wake-up before this one looks again."""
 
@@ -252,7 +253,9 @@ class Courier:
         run = Run(claimed, trigger, segment, seat.app_name, self._abilities.is_coroutine(trigger))
         if trigger.log_id != claimed.log_id:
             self._refuse(run, f"Malformed: the message is for log id {trigger.log_id}")
-        elif trigger.glue_type != BEAN:
+        elif trigger.glue_type == GlueType.RQ and GlueType.RQ not in self._abilities.special:
+            self._refuse(run, f"glueType[RQ] is not valid. {NO_RQ}")
+        elif trigger.glue_type not in (GlueType.BEAN, GlueType.RQ):
             self._refuse(run, f"glueType[{trigger.glue_type}] is not valid.")
         else:
             self._runs.add(run)

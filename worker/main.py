@@ -66,6 +66,9 @@ def run(
     tags: Sequence[str],
     concurrency: int,
     async_concurrency: int,
+    rq_url: str,
+    rq_serializer: str,
+    rq_hook: bool,
     log_dir: str,
     log_retention_days: int,
     spool_dir: str,
@@ -83,7 +86,7 @@ def run(
     logs = Path(log_dir).resolve()
     spool = Spool(Path(spool_dir).resolve(), executor_id)
     runs = Runs()
-    abilities = Abilities()
+    abilities = Abilities(has_rq=bool(rq_url))
     courier = Courier(seats, runs, spool, abilities, executor_id)
     started_ms = SYSTEM_CLOCK.now_ms()
 
@@ -125,6 +128,12 @@ def run(
         "log_dir": str(logs),
         "spool_folder": str(spool.folder),
         "handlers": list(handlers),
+        "rq": {
+            "url": rq_url,
+            "serializer": rq_serializer,
+            "has_hook": rq_hook,
+            "kill_grace_s": kill_grace_s,
+        },
         "failpoints": failpoints,
     }
     pool = Pool(

@@ -60,6 +60,8 @@ class OneRun:
         self.given = given
         self.log = log
         self.started_ms = now_ms()
+        self.stop_outcome = ""
+        """What it ends as, once it was asked to."""
         self.reporter = Reporter(given.ticket, mention, lambda text: log.line(text, "INFO", "baton"))
         self.context = _context_of(given, self.write_line, self.reporter)
 

@@ -33,6 +33,9 @@
 | `results` | stream | entries until applied | endings of runs |
 
 Outside any group: `baton:nudge`, a zset with one member, the wake-up hint for schedulers.
+
+In the Redis of a user's RQ, if its workers have the hook: the channel `baton:rq`, and
+`baton:rq:result:<job id>`, a string kept for a day, with what the function returned.
 """
 
 from __future__ import annotations
@@ -41,6 +44,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 NUDGE = "baton:nudge"
+RQ_CHANNEL = "baton:rq"
 RESULTS_GROUP = "callbacks"
 
 
@@ -49,6 +53,11 @@ def lane_of(job_id: int, *, executor_id: str = "", tag: str = "") -> str:
     if executor_id:
         return f"{job_id}@{executor_id}"
     return f"{job_id}#{tag}" if tag else str(job_id)
+
+
+def rq_result(job_id: str) -> str:
+    """Where the hook in an RQ worker leaves what a function returned."""
+    return f"baton:rq:result:{job_id}"
 
 
 @dataclass(frozen=True, slots=True)
