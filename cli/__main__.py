@@ -16,6 +16,7 @@ from baton.errors import BatonError, SettingsError
 COMMANDS = {
     "run": "start everything on this machine; sets up what is missing",
     "worker": "start one more worker beside `baton run`",
+    "run-once": "run one handler here, without Redis; needs no settings",
     "migrate": "bring the database to this version's tables",
     "seed": "put the demo group and its jobs into the database, once",
     "signin": "print a one-time link to sign in to the dashboard",
