@@ -8,10 +8,11 @@ import platform
 import sys
 from pathlib import Path
 
-from . import latency, planning, schedulers, whole_path
+from . import coroutines, latency, planning, schedulers, whole_path
 
 FIGURES = {
     "latency": latency.measure,
+    "coroutines": coroutines.measure,
     "whole-path": whole_path.measure,
     "planning": planning.measure,
     "schedulers": schedulers.measure,

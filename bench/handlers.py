@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 
@@ -23,3 +24,9 @@ def stamp(context: JobContext) -> None:
     descriptor = os.open(os.environ[STARTS], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.write(descriptor, f"{context.log_id} {began_ns}\n".encode())
     os.close(descriptor)
+
+
+@job("wait-a-second")
+async def wait_a_second() -> None:
+    """What a coroutine does most of its time."""
+    await asyncio.sleep(1.0)
