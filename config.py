@@ -206,6 +206,12 @@ class Settings:
         "Where a worker keeps results that Redis has not taken yet.",
         default=".baton/spool",
     )
+    spool_limit_mb: int = _setting(
+        "BATON_SPOOL_LIMIT_MB",
+        _whole(1, 1_000_000),
+        "Megabytes the spool may hold. A worker that reached them claims nothing until results are taken.",
+        default=1024,
+    )
     kill_grace_s: float = _setting(
         "BATON_KILL_GRACE_S",
         _seconds(0, 3600),

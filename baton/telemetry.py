@@ -20,6 +20,7 @@ EventName = Literal[
     "process.started",  # a process is ready to work
     "process.stopping",  # a signal asked it to stop
     "process.stopped",  # everything is handed back; the next line is the exit
+    "process.goodbye_failed",  # Redis did not hear a goodbye; others notice by the beat
     "loop.failed",  # a step raised; it is called again after `wait_s`
     "plan.done",  # `rows` log rows were inserted for `jobs` due jobs
     "plan.resumed",  # fixed delays whose run ended unseen were given their next time
@@ -42,8 +43,17 @@ EventName = Literal[
     "child.failed",  # a child process could not load the handlers
     "settle.done",
     "settle.waiting",  # Redis did not take results; they wait in the spool
+    "spool.adopted",  # `runs` endings that an executor left on this disk are to be handed over
     "spool.replayed",  # results of an earlier process were handed over
-    "spool.quarantined",  # a spool file was damaged; what was intact is handed over
+    "spool.handed_over_again",  # Redis may have lost results; what is kept of them was handed over again
+    "spool.quarantined",  # bytes of a spool that nobody can deliver were put aside; the rest is handed over
+    "spool.quarantine_full",  # the oldest file in quarantine was removed
+    "spool.failed",  # the disk did not let a spool folder be read or written
+    "spool.let_go",  # endings that Redis has are not kept until they are applied: the spool is nearly full
+    "spool.nearly_full",
+    "spool.full",  # nothing is claimed until Redis takes results
+    "spool.relieved",  # claiming goes on
+    "spool.left",  # a stopping executor leaves endings for the next start on this disk
     "mailbox.failed",  # a request to this executor could not be answered
     "apply.done",  # `rows` rows ended
     "apply.repeated",  # results for rows that had ended already

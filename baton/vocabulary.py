@@ -162,6 +162,14 @@ class RunState(StrEnum):
     RUNNING = "running"
 
 
+class SpoolState(StrEnum):
+    """How near the spool of an executor is to its bound."""
+
+    OK = "ok"
+    NEARLY_FULL = "nearly full"
+    FULL = "full"
+
+
 class Ending(StrEnum):
     """Why an entry stands in the results stream: the verb before its log id.
 

@@ -30,6 +30,7 @@ def run() -> int:
         log_dir=settings.log_dir,
         log_retention_days=settings.log_retention_days,
         spool_dir=settings.spool_dir,
+        spool_limit_bytes=settings.spool_limit_mb * 1024 * 1024,
         kill_grace_s=settings.kill_grace_s,
         drain_grace_s=settings.drain_grace_s,
         beat_interval_s=settings.beat_interval_s,

@@ -68,6 +68,8 @@ class Courier:
         self._hungry = {seat.app_name: threading.Event() for seat in seats}
         self.executor: Executor | None = None
         self.is_draining = False
+        self.is_cut_off = False
+        """Redis did not answer the last exchange."""
         self._drained: set[str] = set()
         self.lease_lock = threading.Lock()
         """Held while leases change, so that none is re-asserted while it is being settled."""
@@ -113,8 +115,11 @@ class Courier:
             self._work.set()
 
     def claims_from(self, app_name: str) -> bool:
-        """Whether runs of this group are welcome: nobody stops the executor, or drains it there."""
-        return not self.is_draining and app_name not in self._drained
+        """Whether runs of this group are welcome: nobody stops the executor, or drains it there.
+
+        Nor has the spool reached its bound: endings must find room.
+        """
+        return not (self.is_draining or app_name in self._drained or self._spool.is_full)
 
     def set_drained(self, app_name: str, *, is_drained: bool) -> bool:
         """Claim from this group no more, or again; answers whether that is new."""
@@ -150,9 +155,14 @@ class Courier:
                 self._spool.write(run.segment, ending)
             except OSError as problem:
                 telemetry.problem("settle.waiting", problem, log_id=run.log_id)
+        self._spool.written(run.segment, ending)
         run.frame, run.has_ended = ending, True
         self._ended.append(run)
         self.wake()
+
+    def waiting(self) -> int:
+        """How many endings were not accepted."""
+        return sum(run.has_ended for run in self._runs.all())
 
     def is_idle(self) -> bool:
         """Whether every ending has been accepted."""
@@ -213,6 +223,7 @@ class Courier:
                 accepted += self._exchange_with(seat, mine)
                 left.popleft()
         except Exception:
+            self.is_cut_off = True
             names = {seat.app_name for seat in left}
             kept = [run for run in batch if run.app_name in names]
             self._ended.extendleft(reversed(kept))
@@ -222,6 +233,7 @@ class Courier:
             if accepted and self.executor is not None:
                 self.executor.submit(accepted)
             raise
+        self.is_cut_off = False
         return accepted
 
     def _exchange_with(self, seat: Seat, batch: list[Run]) -> list[Run]:

@@ -36,6 +36,7 @@ class Leases:
         clock: Clock,
         info: Callable[[], ExecutorInfo],
         *,
+        before_hand_back: Callable[[], None],
         beat_interval_s: float,
         dead_after_s: float,
     ) -> None:
@@ -45,6 +46,7 @@ class Leases:
         self._courier = courier
         self._clock = clock
         self._info = info
+        self._before_hand_back = before_hand_back
         self._beat_interval_s = beat_interval_s
         # a margin of one beat, at most 2 s, between stopping here and being taken back there
         self._fence_after_s = dead_after_s - min(2.0, beat_interval_s)
@@ -94,6 +96,9 @@ class Leases:
         # the answer to a claim may still be on its way: only a lease that two renewals name goes back,
         # and no claim is under way while it does
         named_before, self._orphans = self._orphans, orphans
+        if orphans:
+            # a Redis that lost its last writes names runs that have ended: these must not run again
+            self._before_hand_back()
         with self._courier.lease_lock:
             lost = {
                 log_id: token

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -27,9 +26,8 @@ from baton.broker.consumer import Consumer
 from baton.broker.mailbox import Mailbox
 from baton.broker.presence import ExecutorInfo, new_executor_id
 from baton.clock import SYSTEM_CLOCK
-from baton.envelope import group_key, unseal
+from baton.envelope import group_key
 from baton.loop import Loop
-from baton.messages import HandleCallbackParam
 
 from . import reaper
 from .abilities import Abilities
@@ -37,17 +35,19 @@ from .coroutine_pool import CoroutinePool
 from .courier import Courier
 from .ear import Ear
 from .executor import Executor
+from .farewell import Farewell
+from .kept import LONGEST_INTERVAL_S, Kept, find_ending
 from .leases import Leases
 from .logread import LogReader
 from .mailbox import MailRole
+from .orphans import Orphans
 from .pool import Pool
 from .progress import ProgressBoard
 from .replay import LogRetention, Replay
 from .runs import Run, Runs
 from .seats import Seat, Seats
 from .spool import Spool
-
-_LAST_SETTLE_S = 10.0
+from .spool_gauge import SpoolGauge
 
 
 @dataclass(slots=True)
@@ -72,6 +72,7 @@ def run(
     log_dir: str,
     log_retention_days: int,
     spool_dir: str,
+    spool_limit_bytes: int,
     kill_grace_s: float,
     drain_grace_s: float,
     beat_interval_s: float,
@@ -86,6 +87,9 @@ def run(
     logs = Path(log_dir).resolve()
     spool = Spool(Path(spool_dir).resolve(), executor_id)
     runs = Runs()
+    kept = Kept(spool, seats, runs, redis, interval_s=min(LONGEST_INTERVAL_S, beat_interval_s))
+    orphans = Orphans(spool, {seat.app_name: seat.key for seat in seats})
+    gauge = SpoolGauge(spool, kept, orphans.quarantine, spool_limit_bytes)
     abilities = Abilities(has_rq=bool(rq_url))
     courier = Courier(seats, runs, spool, abilities, executor_id)
     started_ms = SYSTEM_CLOCK.now_ms()
@@ -104,6 +108,10 @@ def run(
             state="running" if courier.claims_from(app_name) else "draining",
             tags=tuple(tags),
             problem=abilities.problem,
+            spool_state=gauge.facts.state,
+            spool_bytes=gauge.facts.bytes,
+            spool_waiting=courier.waiting() + spool.adopted_endings(),
+            quarantined=gauge.facts.quarantined,
         )
 
     def on_handlers(said: dict[str, Any], problem: str) -> None:
@@ -115,11 +123,7 @@ def run(
             loop.wake()
 
     def written_ending(run: Run) -> bytes | None:
-        for frame in spool.frames(run.segment):
-            said = unseal(frame, HandleCallbackParam, seats[run.app_name].key)
-            if (said.log_id, said.token) == (run.log_id, run.claimed.token):
-                return frame
-        return None
+        return find_ending(spool, seats[run.app_name], run)
 
     ear, family, progress = Ear(), set[int](), ProgressBoard(redis)
     child_settings = {
@@ -166,15 +170,17 @@ def run(
     for seat in seats:
         leases = Leases(
             seat, runs, executor, courier, SYSTEM_CLOCK, partial(info, seat.app_name),
-            beat_interval_s=beat_interval_s, dead_after_s=executor_dead_after_s,
+            before_hand_back=kept.look, beat_interval_s=beat_interval_s, dead_after_s=executor_dead_after_s,
         )  # fmt: skip
         beats.append(Loop("leases", leases.step))
         mailbox = Mailbox(connect_blocking(redis_url), redis, seat.key, seat.app_name, executor_id)
         loops.append(Loop("waiter", partial(courier.wait_step, seat)))
         loops.append(Loop("mailbox", MailRole(mailbox, LogReader(logs), runs, beat).step))
     loops = [
+        Loop("kept", kept.step),
+        Loop("spool", gauge.step),
         *beats,
-        Loop("replay", Replay(spool, seats).step),
+        Loop("replay", Replay(spool, orphans, seats, runs).step),
         Loop("courier", courier.step),
         Loop("progress", progress.step),
         *loops,
@@ -189,16 +195,9 @@ def run(
     telemetry.event("process.stopping", running=executor.running())
     courier.is_draining = True
     beat()  # others see at once that this executor claims nothing any more
-    _drain(executor, courier, runs, seats, spool, asked, drain_grace_s)
-    for loop in reversed(loops):
-        loop.stop()
-    courier.wake()
-    executor.close()
-    for loop in loops:
-        loop.join(5.0)
-    for seat in seats:
-        seat.consumer.leave()
-    spool.close()
+    farewell = Farewell(executor, courier, runs, seats, spool, kept, is_hurried=lambda: asked.times > 1)
+    farewell.drain(drain_grace_s)
+    farewell.end(loops)
     telemetry.event("process.stopped", executor=executor_id)
 
 
@@ -219,32 +218,3 @@ def _on_signals(executor: Executor) -> _Asked:
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
     return asked
-
-
-def _drain(
-    executor: Executor,
-    courier: Courier,
-    runs: Runs,
-    seats: Seats,
-    spool: Spool,
-    asked: _Asked,
-    grace_s: float,
-) -> None:
-    """Let runs finish, hand the rest back unrun; a second signal hurries."""
-    with courier.lease_lock:  # a claim that is on its way arrives before anything is handed back
-        pass
-    _hand_back(executor.take_waiting(), runs, seats, spool)
-    give_up_s = time.monotonic() + grace_s
-    while executor.running() and time.monotonic() < give_up_s and asked.times < 2:
-        executor.step()
-    _hand_back([*executor.abort_all(), *executor.take_waiting()], runs, seats, spool)
-    settled_by_s = time.monotonic() + _LAST_SETTLE_S
-    while not courier.is_idle() and time.monotonic() < settled_by_s:
-        executor.step()
-
-
-def _hand_back(left: Sequence[Run], runs: Runs, seats: Seats, spool: Spool) -> None:
-    seats.hand_back(left)
-    runs.drop(run.log_id for run in left)
-    for each in left:
-        spool.accepted(each.segment)

@@ -24,7 +24,7 @@ from baton.endings import kept_result
 from baton.envelope import seal
 from baton.failpoints import failpoint
 
-from . import outcome, runlog, spool
+from . import journal, outcome, runlog
 from .outcome import RunOutcome
 from .reporter import Reporter
 
@@ -96,7 +96,7 @@ class Desk:
         self._executor_id: str = settings["executor_id"]
         self._keys = {app_name: bytes.fromhex(key) for app_name, key in settings["keys"].items()}
         self._log_dir = Path(settings["log_dir"])
-        self._journal = spool.Journal(Path(settings["spool_folder"]))
+        self._journal = journal.Journal(Path(settings["spool_folder"]))
 
     def begin(self, given: Given) -> OneRun:
         """Open its log and make its context."""

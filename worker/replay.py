@@ -1,67 +1,51 @@
-"""Delivers the endings that executors before this one left on the disk; keeps old logs from piling up."""
+"""Hands over the endings that executors before this one left on the disk; keeps old logs from piling up."""
 
 from __future__ import annotations
 
 import contextlib
 import shutil
 import time
-from collections import defaultdict
 from pathlib import Path
 
 from baton import telemetry
-from baton.broker.consumer import Settled
-from baton.envelope import unseal
-from baton.errors import MessageError
 from baton.failpoints import failpoint
-from baton.messages import HandleCallbackParam
 
+from .kept import settle_all
+from .orphans import Orphans
+from .runs import Runs
 from .seats import Seats
-from .spool import Orphan, Spool
+from .spool import Spool
 
 _INTERVAL_S = 30.0
 _LOG_INTERVAL_S = 3600.0
 
 
 class Replay:
-    """Adopts the spool folders of executors that are gone."""
+    """Adopts what executors that are gone left, and delivers it in order."""
 
-    def __init__(self, spool: Spool, seats: Seats) -> None:
+    def __init__(self, spool: Spool, orphans: Orphans, seats: Seats, runs: Runs) -> None:
         self._spool = spool
+        self._orphans = orphans
         self._seats = seats
+        self._runs = runs
 
     def step(self) -> float:
-        """Hand over what is found; a folder goes only after all of it was accepted."""
-        for orphan in self._spool.orphans():
-            self._deliver(orphan)
+        """Look once; raises while Redis is away, and its loop backs off."""
+        try:
+            self._orphans.adopt()
+        except OSError as problem:  # what is adopted already need not wait for the disk
+            telemetry.problem("spool.failed", problem)
+        for segment in self._spool.adopted():
+            self._deliver(segment)
         return _INTERVAL_S
 
-    def _deliver(self, orphan: Orphan) -> None:
-        endings: defaultdict[str, list[Settled]] = defaultdict(list)
-        for frame in orphan.frames():
-            self._read(frame, endings)
-        for app_name, settled in endings.items():
-            self._seats[app_name].consumer.settle(settled)
-        # accepted, the folder still there: a crash here delivers them again, which changes nothing
+    def _deliver(self, segment: int) -> None:
+        frames = self._spool.frames(segment)
+        runs = sum(settle_all(seat, frames, self._runs) for seat in self._seats)
+        # accepted, and not noted: a crash here delivers them again, which changes nothing
         failpoint("spool.replayed")
-        if orphan.damaged:
-            telemetry.warning("spool.quarantined", files=len(orphan.damaged))
-        if endings:
-            runs = sum(len(settled) for settled in endings.values())
-            telemetry.event("spool.replayed", runs=runs, executor=orphan.folder.name)
-        orphan.remove()
-
-    def _read(self, frame: bytes, endings: dict[str, list[Settled]]) -> None:
-        problem: MessageError | None = None
-        for seat in self._seats:
-            try:
-                said = unseal(frame, HandleCallbackParam, seat.key)
-            except MessageError as one:
-                problem = one
-            else:
-                endings[seat.app_name].append(Settled(said.log_id, said.token, said.attempt, frame))
-                return
-        if problem is not None:
-            telemetry.problem("spool.quarantined", problem)
+        self._spool.handed_over(segment)
+        telemetry.event("spool.replayed", runs=runs)
 
 
 class LogRetention:

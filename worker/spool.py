@@ -1,15 +1,18 @@
-"""Endings on the executor's disk, written before anyone is told.
+"""Endings on the executor's disk: written before anyone is told, gone when their results are applied.
 
 Folder `<spool dir>/<executor id>/` belongs to one executor process, which holds an flock on its
-file `lock`. Segments are called `<n>.journal`. A record is
+file `lock`. Segments are called `<n>.journal`; `journal.py` says what stands in them. An ending is
 
-    "BTN1" | length u32 | crc32 u32 | sealed HandleCallbackParam
+    open        its run was claimed; the ending may be written any time
+    accepted    Redis has it: its lease is gone, its result stands in the stream
+    applied     its result has left the stream: its row has it
 
-The child that ran the handler appends its record with one O_APPEND write before it answers its
-parent: from then on a kill -9 of child or parent loses nothing. A segment is removed when every
-ending in it was accepted by Redis. When Redis refuses, the segments are fsynced too, so that they
-also survive the machine. A later executor on the same disk adopts the folders whose lock is free.
-Damaged bytes go to `<spool dir>/quarantine/`; the intact records around them are delivered.
+and a segment is removed when all its endings are applied (`kept.py` finds out). What Redis accepted is
+kept until then because Redis may lose its data, and the stream with it. When Redis refuses, the
+segments are fsynced, so that they also survive the machine. A later executor on the same disk adopts
+the folders whose lock is free (`orphans.py`). Damaged bytes go to `<spool dir>/quarantine/`.
+
+Several threads come here: the courier, the main thread, the replay and the keeper.
 """
 
 from __future__ import annotations
@@ -18,186 +21,178 @@ import contextlib
 import fcntl
 import os
 import shutil
-import struct
-import zlib
-from collections.abc import Iterator
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-MAGIC = b"BTN1"
-_HEADER = struct.Struct(">4sII")
-LONGEST_RECORD_BYTES = 2 * 1024 * 1024
+from .journal import (
+    OVERHEAD_BYTES,
+    Journal,
+    joined,
+    read_records,
+    segment_path,
+    sync_file,
+    sync_folder,
+    write_whole,
+)
+
 QUARANTINE = "quarantine"
+LOCK = "lock"
+UNBORN = ".new-"
+"""What the name of a folder begins with until its lock is held: nobody may take it for an orphan."""
 _RUNS_PER_SEGMENT = 2_000
+BYTES_PER_SEGMENT = 1024 * 1024
+"""A segment stays as long as its longest run: it must not pin much that nobody needs any more."""
 
 
-def record(frame: bytes) -> bytes:
-    """The bytes of one record."""
-    return _HEADER.pack(MAGIC, len(frame), zlib.crc32(frame)) + frame
+@dataclass(slots=True)
+class _Segment:
+    """What is known of one segment."""
 
-
-@dataclass(frozen=True, slots=True)
-class Contents:
-    """What a segment holds: intact frames in order, and the bytes that are neither."""
-
-    frames: tuple[bytes, ...]
-    damaged: bytes
-
-
-def read_records(raw: bytes) -> Contents:
-    """Read a segment; after damage, reading goes on at the next intact record."""
-    frames: list[bytes] = []
-    damaged = bytearray()
-    at = 0
-    while at < len(raw):
-        frame = _record_at(raw, at)
-        if frame is not None:
-            frames.append(frame)
-            at += _HEADER.size + len(frame)
-            continue
-        following = raw.find(MAGIC, at + 1)
-        following = len(raw) if following < 0 else following
-        damaged += raw[at:following]
-        at = following
-    return Contents(tuple(frames), bytes(damaged))
-
-
-def _record_at(raw: bytes, at: int) -> bytes | None:
-    if len(raw) - at < _HEADER.size:
-        return None
-    magic, length, checksum = _HEADER.unpack_from(raw, at)
-    frame = raw[at + _HEADER.size : at + _HEADER.size + length]
-    is_whole = magic == MAGIC and len(frame) == length <= LONGEST_RECORD_BYTES
-    return frame if is_whole and zlib.crc32(frame) == checksum else None
-
-
-class Journal:
-    """A child's end: appends records to the segment its parent names."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._segment = -1
-        self._descriptor = -1
-
-    def append(self, segment: int, frame: bytes) -> None:
-        """Write one record; raises `OSError` if the disk does not take it."""
-        if segment != self._segment:
-            if self._descriptor >= 0:
-                os.close(self._descriptor)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-            self._descriptor = os.open(self._folder / f"{segment}.journal", flags, 0o600)
-            self._segment = segment
-        os.write(self._descriptor, record(frame))
+    begun: int = 0
+    open: int = 0
+    bytes: int = 0
+    adopted: int = 0
+    """How many endings in it came from another executor and were not handed over yet."""
 
 
 class Spool:
-    """The executor's end: knows which segment is written and how many endings in it are open."""
+    """The executor's end: knows the segments, and what is still needed of them."""
 
     def __init__(self, spool_dir: Path, executor_id: str) -> None:
-        self._spool_dir = spool_dir
+        self.spool_dir = spool_dir
         self.folder = spool_dir / executor_id
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock = os.open(self.folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        self._segment = 1
-        self._begun = 0
-        self._open: dict[int, int] = {1: 0}
+        self._lock_file = _own_folder(self.folder)
+        self._lock = threading.Lock()
+        self._last = self._current = 1
+        self._segments: dict[int, _Segment] = {1: _Segment()}
         self._own = Journal(self.folder)
+        self.is_full = False
+        """Whether the spool may grow no more: nothing is claimed then. `spool_gauge.py` decides."""
+
+    # a run and its ending
 
     def begin(self) -> int:
         """A run starts; answers the segment its ending goes to."""
-        if self._begun >= _RUNS_PER_SEGMENT:
-            self._rotate()
-        self._begun += 1
-        self._open[self._segment] += 1
-        return self._segment
+        with self._lock:
+            current = self._segments[self._current]
+            if current.begun >= _RUNS_PER_SEGMENT or current.bytes >= BYTES_PER_SEGMENT:
+                current = self._rotate()
+            current.begun += 1
+            current.open += 1
+            return self._current
 
     def write(self, segment: int, frame: bytes) -> None:
         """Write an ending the child could not write (it was killed)."""
         self._own.append(segment, frame)
 
+    def written(self, segment: int, frame: bytes) -> None:
+        """An ending stands in this segment, as far as anybody could write it."""
+        with self._lock:
+            self._segments[segment].bytes += OVERHEAD_BYTES + len(frame)
+
+    def accepted(self, segment: int) -> None:
+        """Redis has the ending, or the run was handed back."""
+        with self._lock:
+            self._segments[segment].open -= 1
+
     def frames(self, segment: int) -> tuple[bytes, ...]:
         """The intact endings of one segment."""
         try:
-            return read_records((self.folder / f"{segment}.journal").read_bytes()).frames
+            return read_records(segment_path(self.folder, segment).read_bytes()).frames
         except FileNotFoundError:
             return ()
 
-    def accepted(self, segment: int) -> None:
-        """Redis has the ending (or the run was handed back): the record is not needed any more."""
-        self._open[segment] -= 1
-        if self._open[segment] > 0:
-            return
-        if segment == self._segment:
-            self._rotate()
-        del self._open[segment]
-        (self.folder / f"{segment}.journal").unlink(missing_ok=True)
+    # what is left of other executors
+
+    def adopt(self, frames: Sequence[bytes]) -> None:
+        """Take over these endings; they are to be handed over."""
+        with self._lock:
+            self._last = number = self._last + 1
+        write_whole(segment_path(self.folder, number), joined(frames))
+        with self._lock:
+            self._segments[number] = _Segment(adopted=len(frames))
+
+    def adopted(self) -> list[int]:
+        """The segments that were adopted and not handed over, in order."""
+        with self._lock:
+            return sorted(number for number, each in self._segments.items() if each.adopted)
+
+    def adopted_endings(self) -> int:
+        """How many endings wait in them."""
+        with self._lock:
+            return sum(each.adopted for each in self._segments.values())
+
+    def handed_over(self, segment: int) -> None:
+        """Redis has all of an adopted segment."""
+        with self._lock:
+            self._segments[segment].adopted = 0
+
+    # until the results are applied
+
+    def begin_another(self) -> None:
+        """What has a run in it gets no more: it can go when these have ended and are applied."""
+        with self._lock:
+            if self._segments[self._current].begun:
+                self._rotate()
+
+    def all(self) -> list[int]:
+        """Every segment, in order."""
+        with self._lock:
+            return sorted(self._segments)
+
+    def all_accepted(self) -> list[int]:
+        """The segments whose every ending Redis has, and that get no more, in order."""
+        with self._lock:
+            return sorted(
+                number
+                for number, each in self._segments.items()
+                if number != self._current and not each.open and not each.adopted
+            )
+
+    def release(self, segment: int) -> None:
+        """Nobody needs this segment any more."""
+        with self._lock:
+            del self._segments[segment]
+        segment_path(self.folder, segment).unlink(missing_ok=True)
+
+    def is_needed(self) -> bool:
+        """Whether an ending in it was not accepted, or may not be applied yet."""
+        with self._lock:
+            return any(each.open or each.begun or each.adopted for each in self._segments.values())
+
+    def open_endings(self) -> int:
+        """How many runs of this process have no accepted ending."""
+        with self._lock:
+            return sum(each.open for each in self._segments.values())
 
     def sync(self) -> None:
-        """Make the open segments survive the machine: Redis does not take them now."""
-        for segment in list(self._open):
+        """Make what Redis does not take now survive the machine."""
+        with self._lock:
+            numbers = [number for number, each in self._segments.items() if each.open]
+        for number in numbers:
             with contextlib.suppress(FileNotFoundError):
-                descriptor = os.open(self.folder / f"{segment}.journal", os.O_RDONLY)
-                try:
-                    os.fsync(descriptor)
-                finally:
-                    os.close(descriptor)
+                sync_file(segment_path(self.folder, number))
+        sync_folder(self.folder)
 
     def close(self) -> None:
-        """Give the folder up; it is removed if nothing is left in it."""
-        if not any(self._open.values()):
+        """Give the folder up; it is removed if nothing in it is needed."""
+        if not self.is_needed():
             shutil.rmtree(self.folder, ignore_errors=True)
-        os.close(self._lock)
+        os.close(self._lock_file)
 
-    def _rotate(self) -> None:
-        self._segment += 1
-        self._begun = 0
-        self._open[self._segment] = 0
-
-    def orphans(self) -> Iterator[Orphan]:
-        """Folders of executors that are gone, each locked by us while it is handled."""
-        for folder in sorted(self._spool_dir.iterdir()):
-            if folder == self.folder or folder.name == QUARANTINE or not folder.is_dir():
-                continue
-            with contextlib.suppress(OSError):
-                lock = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC)
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    yield Orphan(folder, self._spool_dir / QUARANTINE)
-                finally:
-                    os.close(lock)
+    def _rotate(self) -> _Segment:
+        self._last = self._current = self._last + 1
+        self._segments[self._current] = _Segment()
+        return self._segments[self._current]
 
 
-@dataclass(frozen=True, slots=True)
-class Orphan:
-    """The folder of an executor that is gone."""
-
-    folder: Path
-    quarantine: Path
-
-    def frames(self) -> list[bytes]:
-        """All intact endings; damaged bytes are moved to quarantine first."""
-        frames: list[bytes] = []
-        for segment in sorted(self.folder.glob("*.journal"), key=lambda path: int(path.stem)):
-            contents = read_records(segment.read_bytes())
-            frames += contents.frames
-            if contents.damaged:
-                self._put_aside(segment.name, contents.damaged)
-        return frames
-
-    @property
-    def damaged(self) -> list[Path]:
-        """What of this folder stands in quarantine."""
-        return sorted(self.quarantine.glob(f"{self.folder.name}.*"))
-
-    def _put_aside(self, name: str, raw: bytes) -> None:
-        self.quarantine.mkdir(exist_ok=True, mode=0o700)
-        target = self.quarantine / f"{self.folder.name}.{name}"
-        with target.open("wb") as file:
-            file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
-
-    def remove(self) -> None:
-        """Every ending was accepted: the folder goes."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+def _own_folder(folder: Path) -> int:
+    """Make the folder and lock it; it gets its name when the lock is held. Answers the lock."""
+    unborn = folder.with_name(UNBORN + folder.name)
+    unborn.mkdir(parents=True, mode=0o700)
+    lock = os.open(unborn / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    unborn.rename(folder)
+    return lock

@@ -33,6 +33,13 @@ class ExecutorInfo:
     """`running` or `draining`."""
     tags: tuple[str, ...] = ()
     """What it can do that others cannot: jobs with a tag go only to executors that carry it."""
+    spool_state: str = "ok"
+    """A word of `SpoolState`."""
+    spool_bytes: int = 0
+    spool_waiting: int = 0
+    """Endings that Redis has not accepted."""
+    quarantined: int = 0
+    """Files of its spool directory that nobody can deliver."""
     problem: str = ""
     """Why some of its handlers are not there: the traces of modules that cannot be imported."""
 

@@ -1,0 +1,143 @@
+"""Endings stay on the disk until their results are applied, and go out again when Redis lost its data."""
+
+from __future__ import annotations
+
+import pytest
+
+from baton import failpoints
+from baton.broker import recovery
+from tests.worker.spool_world import GROUP, SpoolWorld
+
+
+@pytest.fixture
+def world(one_redis, tmp_path):
+    recovery.open_group(one_redis, GROUP)
+    world = SpoolWorld(one_redis, tmp_path)
+    world.kept.look()  # an executor looks before it claims anything
+    return world
+
+
+def test_an_accepted_ending_is_kept_while_its_result_stands_in_the_stream(world):
+    world.settle(1, 2)
+
+    for _ in range(3):
+        world.kept.look()
+    assert world.segments() == 1
+
+    world.apply()
+    world.kept.look()
+    assert world.segments() == 0
+    assert not world.spool.is_needed()
+
+
+def test_what_comes_after_it_into_the_stream_does_not_hold_it(world):
+    world.settle(1)
+    world.kept.look()
+    world.apply()
+    world.settle(2)
+
+    world.kept.look()
+
+    assert world.segments() == 1
+    assert world.in_stream() == [2]
+
+
+def test_a_segment_waits_for_the_last_result_that_was_accepted_from_it(world):
+    """Not for what the stream held when somebody else's result was the newest."""
+    segment = world.spool.begin()
+    world.kept.look()
+    world.spool.write(segment, b"")
+    world.spool.accepted(segment)
+    world.settle(5)
+
+    world.kept.look()
+
+    assert world.segments() == 2, "the newest entry at the time of the look is not applied yet"
+
+
+def test_after_everything_in_redis_was_deleted_all_that_is_kept_is_handed_over_again(world):
+    world.settle(1, 2, 3)
+    world.kept.look()
+
+    world.redis.flushall()
+    world.kept.look()
+    assert world.in_stream() == [1, 2, 3]
+
+    world.kept.look()
+    assert world.in_stream() == [1, 2, 3], "once"
+    assert world.segments() == 1
+    world.apply()
+    world.kept.look()
+    assert world.segments() == 0
+
+
+def test_a_loss_is_noticed_although_others_filled_the_stream_again(world):
+    """The stream alone looks as if everything before its first entry had been applied."""
+    world.settle(1)
+    world.kept.look()
+    world.redis.flushall()
+    recovery.open_group(world.redis, GROUP)
+    world.redis.xadd(f"baton:{{{GROUP}}}:results", {"settled:77": b"of somebody else"})
+    world.redis.xadd(f"baton:{{{GROUP}}}:results", {"settled:78": b"of somebody else"})
+
+    world.kept.look()
+
+    assert world.in_stream() == [1, 77, 78]
+
+
+def test_a_second_loss_while_the_group_is_still_closed_is_noticed_too(world):
+    world.settle(1)
+    for _ in range(2):
+        world.redis.flushall()
+        recovery.opening_age_s(world.redis, GROUP)  # a scheduler saw that it is closed
+        world.kept.look()
+
+    assert world.in_stream() == [1]
+
+
+def test_what_was_applied_is_not_handed_over_again(world):
+    world.settle(1)
+    world.kept.look()
+    world.apply()
+    world.kept.look()
+    world.settle(2)
+
+    world.redis.flushall()
+    world.kept.look()
+
+    assert world.in_stream() == [2]
+
+
+def test_a_failure_while_it_hands_over_again_is_made_good_by_the_next_look(world):
+    world.settle(1)
+    world.redis.flushall()
+    failpoints.arm("kept.settled=raise")
+    with pytest.raises(RuntimeError):
+        world.kept.look()
+
+    world.kept.look()
+
+    assert world.apply() == {1: 2}, "twice, which changes nothing; never not at all"
+
+
+def test_what_another_executor_left_is_kept_as_well(world, tmp_path):
+    world.settle(1)
+    world.spool.close()
+    second = SpoolWorldOf(world, tmp_path)
+    second.kept.look()
+    second.replay.step()
+    second.kept.look()
+    assert second.in_stream() == [1, 1]
+
+    second.redis.flushall()
+    second.kept.look()
+
+    assert second.in_stream() == [1]
+
+
+class SpoolWorldOf(SpoolWorld):
+    """The next executor on the same disk."""
+
+    def __init__(self, before: SpoolWorld, spool_dir) -> None:
+        before.spool.folder.rename(spool_dir / "gone")
+        super().__init__(before.redis, spool_dir)
