@@ -154,6 +154,12 @@ class Settings:
         "Modules with handlers, separated by commas. Empty: every file under `handlers/`.",
         default="",
     )
+    reload: bool = _setting(
+        "BATON_RELOAD",
+        _yes_no,
+        "Whether a worker takes up changed handler files at once: for development.",
+        default=False,
+    )
     tags: str = _setting(
         "BATON_TAGS",
         _matching(

@@ -39,6 +39,7 @@ EventName = Literal[
     "run.ended",
     "run.killed",  # a run was stopped from outside; `how` says what was needed
     "lease.lost",  # a lease could not be renewed in time; the run is stopped here
+    "handlers.changed",  # files of handlers are not what they were: fresh children take over
     "child.died",  # a child process ended by itself
     "child.failed",  # a child process could not load the handlers
     "settle.done",

@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
@@ -56,12 +56,9 @@ class _Member:
     started_s: float = 0.0
     restart_at_s: float = 0.0
     wait_s: float = _FIRST_RESTART_S
-    leaving: list[subprocess.Popen[bytes]] = field(default_factory=list)
-    """Processes that were asked to go while their successor runs."""
 
     def living(self) -> list[subprocess.Popen[bytes]]:
-        every = [*self.leaving, *([self.process] if self.process else [])]
-        return [process for process in every if process.poll() is None]
+        return [self.process] if self.process and self.process.poll() is None else []
 
 
 class Crew:
@@ -105,14 +102,6 @@ class Crew:
         self._voice.speak(0)
         return self._fatal or 0
 
-    def replace(self, name: str) -> None:
-        """Start a successor at once; the process it replaces finishes what it runs."""
-        for member in self._members:
-            if member.name == name and member.process:
-                member.process.terminate()
-                member.leaving.append(member.process)
-                self._start(member)
-
     def _start(self, member: _Member) -> None:
         # `exec`: the shell that reads the Procfile line becomes the process, so signals reach it
         command = leashed(["/bin/sh", "-c", f"exec {member.command}"])
@@ -132,7 +121,6 @@ class Crew:
     def _look_after(self, fatal_codes: Sequence[int]) -> None:
         now_s = time.monotonic()
         for member in self._members:
-            member.leaving = [process for process in member.leaving if process.poll() is None]
             if member.process is None:
                 if now_s >= member.restart_at_s:
                     self._start(member)

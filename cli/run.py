@@ -12,7 +12,6 @@ import errno
 import os
 import socket
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -30,17 +29,15 @@ from .signin import address, first_link, reachable
 
 _BEYOND_DRAIN_S = 5.0
 """What a worker may need on top of draining and killing: the last results go to Redis."""
-_LOOK_FOR_CHANGES_EVERY_S = 1.0
 _TO_BE_STARTED = "unix:///to-be-started"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """`--no-reload` leaves workers alone when a handler file changes."""
+    """`--no-reload` leaves handlers alone when a file of them changes."""
     parser.add_argument(
-        "--no-reload",
-        dest="reload",
-        action="store_false",
-        help="do not replace the worker when a file under handlers/ changes",
+        "--reload",
+        action=argparse.BooleanOptionalAction,
+        help="whether the worker takes up changed files of handlers at once (BATON_RELOAD; here: yes)",
     )
 
 
@@ -48,6 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Set up, start everything, and stay until a signal."""
     folder = state.prepare(os.environ)
     environ = _environment(os.environ)
+    if arguments.reload is not None:
+        environ["BATON_RELOAD"] = "yes" if arguments.reload else "no"
     settings = config.load({"REDIS_URL": _TO_BE_STARTED, **environ})
     _require_free_port(settings.host, settings.port)
     with _redis(environ, folder) as redis:
@@ -64,8 +63,6 @@ def run(arguments: argparse.Namespace) -> int:
         crew.every_tick(_Greeting(crew, settings))
         if redis:
             crew.every_tick(_RedisKeeper(crew, redis))
-        if arguments.reload:
-            crew.every_tick(_Reloader(crew, state.HOME / "handlers"))
         return crew.run(fatal_codes=[config.EXIT_CONFIG])
 
 
@@ -201,32 +198,3 @@ def _answers(host: str, port: int) -> bool:
     except OSError:
         return False
     return True
-
-
-class _Reloader:
-    """A chore: a changed handler file gets a new worker; the old one finishes what it runs."""
-
-    def __init__(self, crew: Crew, handlers: Path) -> None:
-        self._crew = crew
-        self._handlers = handlers
-        self._seen = self._files()
-        self._next_look_s = 0.0
-
-    def __call__(self) -> None:
-        now_s = time.monotonic()
-        if now_s < self._next_look_s:
-            return
-        self._next_look_s = now_s + _LOOK_FOR_CHANGES_EVERY_S
-        files = self._files()
-        changed = sorted({path.name for path, _ in files ^ self._seen})
-        self._seen = files
-        if changed:
-            self._crew.say(f"{', '.join(changed)} changed; a new worker takes over")
-            self._crew.replace("worker")
-
-    def _files(self) -> set[tuple[Path, int]]:
-        found = set()
-        for path in self._handlers.rglob("*.py"):
-            with contextlib.suppress(FileNotFoundError):  # an editor was replacing it
-                found.add((path, path.stat().st_mtime_ns))
-        return found

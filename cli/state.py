@@ -76,6 +76,7 @@ def _defaults(path: Path) -> dict[str, str]:
     found = {name: path / file for name, file in _FILES.items()}
     return {
         "BATON_ENV": config.DEVELOPMENT,
+        "BATON_RELOAD": "yes",
         "BATON_STATE_DIR": str(path),
         "BATON_LOG_DIR": str(path / "logs"),
         "BATON_SPOOL_DIR": str(path / "spool"),

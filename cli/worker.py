@@ -12,9 +12,16 @@ from . import state
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """`-c` and `-g` outrank the environment."""
+    """`-c`, `-g` and `--reload` outrank the environment."""
     parser.add_argument("-c", "--concurrency", help="runs at a time (BATON_CONCURRENCY)")
     parser.add_argument("-g", "--group", help="the executor group to serve (BATON_GROUP)")
+    parser.add_argument(
+        "--reload",
+        action=argparse.BooleanOptionalAction,
+        help="whether changed files of handlers are taken up at once (BATON_RELOAD)",
+    )
+    parser.add_argument("--check", action="store_true", help="look whether a worker could work here; 0 or 1")
+    parser.add_argument("--json", action="store_true", help="with --check: print JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -22,6 +29,10 @@ def run(arguments: argparse.Namespace) -> int:
     environ = state.environment(os.environ)
     flags = {"BATON_CONCURRENCY": arguments.concurrency, "BATON_GROUP": arguments.group}
     environ |= {name: value for name, value in flags.items() if value}
-    config.load(environ, unneeded=["database_url"])
+    if arguments.reload is not None:
+        environ["BATON_RELOAD"] = "yes" if arguments.reload else "no"
+    words = [f"--{name}" for name in ("check", "json") if getattr(arguments, name)]
+    if not arguments.check:
+        config.load(environ, unneeded=["database_url"])
     os.chdir(state.HOME)
-    os.execve(sys.executable, [sys.executable, "-m", "worker"], environ)  # noqa: S606 - becomes the worker
+    os.execve(sys.executable, [sys.executable, "-m", "worker", *words], environ)  # noqa: S606 - becomes the worker

@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 import sys
+from dataclasses import asdict
 
 import config
 from baton import failpoints, telemetry
+from baton.errors import SettingsError
 
-from . import main
+from . import check, main
+from .check import Line, Verdict
 
 
 def run() -> int:
-    """Read the settings and run one executor until a signal stops it."""
-    settings = config.load(os.environ, unneeded=["database_url"])
+    """Read the settings and run one executor until a signal stops it, or look whether one could run."""
+    arguments = _parser().parse_args()
+    environ = dict(os.environ)
+    if arguments.reload is not None:
+        environ["BATON_RELOAD"] = "yes" if arguments.reload else "no"
+    if arguments.check:
+        return _check(environ, as_json=arguments.json)
+    _serve(config.load_or_exit(environ, unneeded=["database_url"]))
+    return 0
+
+
+def _serve(settings: config.Settings) -> None:
     failpoints.arm(settings.failpoints)
     telemetry.set_up("worker", settings.log_level)
     main.run(
         redis_url=settings.redis_url,
         access_token=settings.access_token,
         app_names=settings.groups,
-        handlers=[name.strip() for name in settings.handlers.split(",") if name.strip()],
-        tags=[name.strip() for name in settings.tags.split(",") if name.strip()],
+        handlers=_names(settings.handlers),
+        tags=_names(settings.tags),
+        reload=settings.reload,
         concurrency=settings.concurrency,
         async_concurrency=settings.async_concurrency,
         rq_url=settings.redis_url if settings.rq_url == "same" else settings.rq_url,
@@ -37,7 +53,47 @@ def run() -> int:
         executor_dead_after_s=settings.executor_dead_after_s,
         failpoints=settings.failpoints,
     )
-    return 0
+
+
+def _check(environ: dict[str, str], *, as_json: bool) -> int:
+    lines = [Line(Verdict.WARNING, "settings", text) for text in config.unknown_names(environ)]
+    try:
+        settings = config.load(environ, unneeded=["database_url"])
+    except SettingsError as error:
+        lines += [Line(Verdict.BAD, "settings", problem) for problem in error.problems]
+    else:
+        lines += [Line(Verdict.GOOD, "settings", "they can be used")]
+        lines += check.look(
+            redis_url=settings.redis_url,
+            handlers=_names(settings.handlers),
+            log_dir=settings.log_dir,
+            spool_dir=settings.spool_dir,
+            is_production=settings.is_production,
+        )
+    if as_json:
+        print(json.dumps([asdict(line) for line in lines], ensure_ascii=False, indent=2))
+    else:
+        for line in lines:
+            print(f"{line.verdict:<8} {line.subject}: {line.text}")
+    return 1 if any(line.verdict is Verdict.BAD for line in lines) else 0
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m worker", description="One executor.", allow_abbrev=False)
+    parser.add_argument(
+        "--reload",
+        action=argparse.BooleanOptionalAction,
+        help="whether changed files of handlers are taken up at once (BATON_RELOAD)",
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="look whether an executor could work here; 0 or 1"
+    )
+    parser.add_argument("--json", action="store_true", help="with --check: print JSON")
+    return parser
 
 
 if __name__ == "__main__":

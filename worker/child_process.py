@@ -66,12 +66,15 @@ def start(kind: str, marker: str, settings: dict[str, Any]) -> Parts:
     ours, theirs = socket.socketpair()
     turnstile = Turnstile()
     descriptors = [theirs.fileno(), turnstile.exit.fileno()]
+    environ = {**os.environ, reaper.MARKER: marker}
+    if settings["reload"]:  # two edits within one second: the second must not meet the code of the first
+        environ["PYTHONDONTWRITEBYTECODE"] = "1"
     process = subprocess.Popen(
         [sys.executable, "-m", "worker.child", kind, *map(str, descriptors), str(os.getpid())],
         pass_fds=descriptors,
         stdin=subprocess.DEVNULL,
         start_new_session=True,
-        env={**os.environ, reaper.MARKER: marker},
+        env=environ,
     )
     theirs.close()
     ours.sendall(pipe.pack(["settings", settings]))

@@ -27,10 +27,10 @@ from baton.vocabulary import GlueType, OnLost, Outcome
 from . import child_process, reaper
 from .child_process import ChildProcess
 from .ear import Ear
+from .leaving import Leaving
 from .outcome import KILLED_IN_QUEUE, KILLED_RUNNING, TIMEOUT_MESSAGE, RunOutcome, how_it_ended, wall_ms
 from .runs import Run
 
-_LEAVE_WITHIN_S = 5.0
 _NEIGHBOURS_GET_S = 30.0
 _PAUSE_AFTER_FAILED_START_S = 1.0
 _NEIGHBOUR = "it ran on the event loop of run {}, whose handler did not end and was killed"
@@ -64,6 +64,8 @@ class LoopChild(ChildProcess):
     """A child process that is an event loop."""
 
     is_ready: bool = False
+    is_outdated: bool = False
+    """It gets no more runs, and is let go when it has none."""
     begun: dict[int, _Begun] = field(default_factory=dict)
     """By ticket."""
     culprit: Run | None = None
@@ -99,6 +101,7 @@ class CoroutinePool:
         self._written_ending = written_ending
         self._on_progress = on_progress
         self._children: list[LoopChild] = []
+        self._leaving = Leaving(family)
         self._waiting: list[Run] = []
         self._last_ticket = 0
         self._started = 0
@@ -128,14 +131,16 @@ class CoroutinePool:
 
     def close(self) -> None:
         """Let idle loops leave (their handlers' destroy runs), then make sure they are gone."""
-        for child in self._children:
-            self._ear.forget(child.connection)
-            child.hang_up()
-        deadline_s = time.monotonic() + _LEAVE_WITHIN_S
-        for child in self._children:
-            child.wait_for_end(max(0.0, deadline_s - time.monotonic()))
-            child.destroy()
-        self._children.clear()
+        for child in list(self._children):
+            self._let_go(child)
+        self._leaving.wait()
+
+    def renew_child(self) -> None:
+        """Give this loop no more runs; it leaves when it has none, and a fresh one comes."""
+        for child in list(self._children):
+            child.is_outdated = True
+            if not child.begun:
+                self._let_go(child)
 
     # giving
 
@@ -162,7 +167,8 @@ class CoroutinePool:
         self._tell_room(self._slots if child is not None and child.is_ready else 0)
 
     def _current(self) -> LoopChild | None:
-        return next((child for child in self._children if child.culprit is None), None)
+        takers = (child for child in self._children if child.culprit is None and not child.is_outdated)
+        return next(takers, None)
 
     def _tell_room(self, room: int) -> None:
         if room != self._room:
@@ -199,6 +205,8 @@ class CoroutinePool:
             self._on_ended(run, frame)
         if child.culprit is not None and all(begun.kill_at_s for begun in child.begun.values()):
             self._kill(child)
+        elif child.is_outdated and not child.begun:
+            self._let_go(child)
 
     # ending
 
@@ -218,6 +226,7 @@ class CoroutinePool:
 
     def check_clocks(self) -> None:
         """Do what the time has come for."""
+        self._leaving.look()
         now_s = time.monotonic()
         for child in list(self._children):
             if child.culprit is not None and now_s >= child.kill_at_s:
@@ -291,6 +300,11 @@ class CoroutinePool:
                     f"the process of the event loop {how} while it ran, with {len(child.begun)} runs on it"
                 )
                 self._on_ended(run, RunOutcome(Outcome.FAILED, message, wall_ms(begun.began_s)))
+
+    def _let_go(self, child: LoopChild) -> None:
+        self._ear.forget(child.connection)
+        self._children.remove(child)
+        self._leaving.let_go(child)
 
     def _remove(self, child: LoopChild) -> None:
         self._ear.forget(child.connection)

@@ -36,6 +36,11 @@ class Executor:
         """End this run; the first reason stays."""
         self._ear.post(lambda: self._pool.stop(log_id, stop) or self._coroutines.stop(log_id, stop))
 
+    def renew_children(self) -> None:
+        """Let fresh children take new runs: what their handlers are made of has changed."""
+        self._ear.post(self._pool.renew_children)
+        self._ear.post(self._coroutines.renew_child)
+
     def wake(self) -> None:
         """Look around now."""
         self._ear.wake()

@@ -43,6 +43,7 @@ from .mailbox import MailRole
 from .orphans import Orphans
 from .pool import Pool
 from .progress import ProgressBoard
+from .reload import Reloader
 from .replay import LogRetention, Replay
 from .runs import Run, Runs
 from .seats import Seat, Seats
@@ -64,6 +65,7 @@ def run(
     app_names: Sequence[str],
     handlers: Sequence[str],
     tags: Sequence[str],
+    reload: bool,
     concurrency: int,
     async_concurrency: int,
     rq_url: str,
@@ -132,6 +134,7 @@ def run(
         "log_dir": str(logs),
         "spool_folder": str(spool.folder),
         "handlers": list(handlers),
+        "reload": reload,
         "rq": {
             "url": rq_url,
             "serializer": rq_serializer,
@@ -186,6 +189,8 @@ def run(
         *loops,
         Loop("retention", LogRetention(logs, log_retention_days).step),
     ]
+    if reload:
+        loops.append(Loop("reload", Reloader(handlers, executor.renew_children).step))
     asked = _on_signals(executor)
     for loop in loops:
         loop.start()

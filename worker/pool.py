@@ -24,13 +24,13 @@ from baton.vocabulary import Outcome
 
 from . import child_process, reaper
 from .ear import Ear
+from .leaving import Leaving
 from .outcome import KILLED_IN_QUEUE, KILLED_RUNNING, TIMEOUT_MESSAGE, RunOutcome, how_it_ended, wall_ms
 from .pace import PATIENCE_S, Pace
 from .runs import Run
 from .warm_child import WarmChild
 
 _PAUSE_AFTER_FAILED_START_S = 0.1
-_LEAVE_WITHIN_S = 5.0
 
 
 class Pool:
@@ -66,6 +66,7 @@ class Pool:
         self._on_handlers = on_handlers
         self._on_progress = on_progress
         self._children: dict[int, WarmChild] = {}
+        self._leaving = Leaving(family)
         self._waiting: deque[Run] = deque()
         self._stuck_since_s = 0.0
         self._pace = Pace()
@@ -100,22 +101,24 @@ class Pool:
 
     def close(self) -> None:
         """Let idle children leave (their handlers' destroy runs), then make sure they are gone."""
-        children = list(self._children.values())
-        for child in children:
-            self._ear.forget(child.connection)
-            child.hang_up()
-        deadline_s = time.monotonic() + _LEAVE_WITHIN_S
-        for child in children:
-            child.wait_for_end(max(0.0, deadline_s - time.monotonic()))
-            child.destroy()
-        self._children.clear()
+        for child in list(self._children.values()):
+            self._let_go(child)
+        self._leaving.wait()
+
+    def renew_children(self) -> None:
+        """Give these children no more runs; they leave when they have none, and fresh ones come."""
+        for child in list(self._children.values()):
+            self._waiting.extendleft(reversed(child.take_back()))
+            child.is_outdated = True
+            if not child.runs:
+                self._let_go(child)
 
     # giving
 
     def keep_children(self) -> None:
         """Start what is missing."""
         # one more than slots: a killed child's replacement is warm before it is needed
-        while len(self._children) < self._slots + 1:
+        while sum(not child.is_outdated for child in self._children.values()) < self._slots + 1:
             self._started += 1
             marker = f"{self._child_settings['executor_id']}.{self._started}"
             child = WarmChild(**child_process.start("sync", marker, self._child_settings))
@@ -180,7 +183,8 @@ class Pool:
 
     def _on_ready(self, child: WarmChild, handlers: dict[str, Any], problem: str) -> None:
         child.is_ready = True
-        self._on_handlers(handlers, problem)
+        if not child.is_outdated:
+            self._on_handlers(handlers, problem)
 
     def _on_run_ended(self, child: WarmChild, ticket: int, frame: bytes, *, was_cancelled: bool) -> None:
         began_s = child.began_s
@@ -195,6 +199,8 @@ class Pool:
         if child.kill_at_s:
             # it came to its own end before the signal: that is the truth, but the child was signalled
             self._remove(child)
+        elif child.is_outdated and not child.runs:
+            self._let_go(child)
         self._on_ended(run, frame)
 
     # ending
@@ -234,6 +240,7 @@ class Pool:
 
     def check_clocks(self) -> None:
         """Do what the time has come for."""
+        self._leaving.look()
         now_s = time.monotonic()
         for child in list(self._children.values()):
             run = child.run
@@ -284,6 +291,11 @@ class Pool:
         telemetry.warning("child.died", log_id=run.log_id, how=how)
         message = f"the process of the handler {how} while it ran"
         self._on_ended(run, RunOutcome(Outcome.FAILED, message, wall_ms(child.began_s)))
+
+    def _let_go(self, child: WarmChild) -> None:
+        self._ear.forget(child.connection)
+        del self._children[child.pid]
+        self._leaving.let_go(child)
 
     def _remove(self, child: WarmChild) -> None:
         self._ear.forget(child.connection)

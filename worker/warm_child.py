@@ -22,6 +22,8 @@ class WarmChild(ChildProcess):
     """A child process and the runs it was given: it has begun the first, and may begin the others."""
 
     is_ready: bool = False
+    is_outdated: bool = False
+    """It gets no more runs, and is let go when it has none."""
     runs: deque[Run] = field(default_factory=deque)
     began_s: float = 0.0
     """Monotonic: since when the first run has been the first."""
@@ -48,7 +50,9 @@ class WarmChild(ChildProcess):
         """How many runs it may have in all; a child whose run takes long gets none ahead."""
         if not self.is_ready:
             return 0
-        is_held_up = self.runs and (self.kill_at_s or now_s >= self.began_s + PATIENCE_S)
+        is_held_up = self.is_outdated or (
+            self.runs and (self.kill_at_s or now_s >= self.began_s + PATIENCE_S)
+        )
         return len(self.runs) if is_held_up else depth
 
     def fits(self, run: Run) -> bool:

@@ -14,6 +14,12 @@ from .conftest import GROUP
 
 
 @pytest.fixture
+def redis_url(one_redis_url: str) -> str:
+    """One kind of server: nothing here depends on its version."""
+    return one_redis_url
+
+
+@pytest.fixture
 def start(world, tmp_path):
     """Start an executor with the handlers of these tests, one child for functions."""
 

@@ -1,0 +1,91 @@
+"""Could an executor work here? Settings, handlers, folders, Redis and its clock, each looked at by itself."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from baton import loading
+from baton.broker import doctor
+from baton.broker.client import connect
+from baton.clock import SYSTEM_CLOCK
+from baton.errors import BrokerError
+
+_LITTLE_SPACE_BYTES = 100 * 1024 * 1024
+
+
+class Verdict(StrEnum):
+    """What was found."""
+
+    GOOD = "good"
+    WARNING = "warning"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that was looked at."""
+
+    verdict: Verdict
+    subject: str
+    text: str
+
+
+def look(
+    *, redis_url: str, handlers: Sequence[str], log_dir: str, spool_dir: str, is_production: bool
+) -> list[Line]:
+    """Everything an executor needs; a problem of one thing keeps nobody from looking at the next."""
+    return [
+        *_handlers(handlers),
+        *_folder("log folder", Path(log_dir)),
+        *_folder("spool folder", Path(spool_dir)),
+        *_redis(redis_url, is_production=is_production),
+    ]
+
+
+def _handlers(module_names: Sequence[str]) -> Iterator[Line]:
+    loaded = loading.load(module_names)
+    for problem in loaded.problems:
+        yield Line(Verdict.BAD, "handlers", str(problem))
+    if loaded.handlers:
+        yield Line(Verdict.GOOD, "handlers", ", ".join(sorted(loaded.handlers)))
+    elif not loaded.problems:
+        text = f"none: put a file under {loading.HANDLERS_FOLDER}/, or name modules in BATON_HANDLERS"
+        yield Line(Verdict.WARNING, "handlers", text)
+
+
+def _folder(subject: str, folder: Path) -> Iterator[Line]:
+    place = folder.absolute()
+    while not place.exists():
+        place = place.parent
+    try:
+        if place == folder.absolute():
+            tempfile.TemporaryFile(dir=place).close()
+        elif not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
+            raise PermissionError(f"{place} is not a folder that may be written to")
+    except OSError as problem:
+        yield Line(Verdict.BAD, subject, f"{folder} cannot be written to ({problem.strerror or problem})")
+        return
+    free = shutil.disk_usage(place).free
+    if free < _LITTLE_SPACE_BYTES:
+        yield Line(Verdict.WARNING, subject, f"{folder} has only {free // 1024**2} MiB left")
+    else:
+        yield Line(Verdict.GOOD, subject, f"{folder} can be written to, {free // 1024**3} GiB are free")
+
+
+def _redis(url: str, *, is_production: bool) -> Iterator[Line]:
+    try:
+        with connect(url) as redis:
+            findings = doctor.examine(redis, now_ms=SYSTEM_CLOCK.now_ms())
+            yield Line(Verdict.GOOD, "redis", f"{doctor.server_name(redis.info('server'))} answers")
+    except BrokerError as problem:
+        yield Line(Verdict.BAD, "redis", str(problem))
+        return
+    for finding in findings:
+        is_bad = finding.serious and is_production
+        yield Line(Verdict.BAD if is_bad else Verdict.WARNING, "redis", finding.text)
