@@ -67,6 +67,22 @@ def set_password(connection: Connection, name: str, hashed: str, now_ms: int) ->
     connection.execute(delete(UserSession).where(UserSession.user_id == user_id))
 
 
+def users(connection: Connection) -> list[tuple[str, int]]:
+    """Who may sign in, and since when (epoch milliseconds)."""
+    rows = connection.execute(select(User.name, User.created_at).order_by(User.name))
+    return [(name, created_at) for name, created_at in rows]
+
+
+def delete_user(connection: Connection, name: str) -> bool:
+    """End a person's sessions, and let them in no longer; False if there is no such person."""
+    user_id = connection.execute(select(User.id).where(User.name == name)).scalar_one_or_none()
+    if user_id is None:
+        return False
+    connection.execute(delete(UserSession).where(UserSession.user_id == user_id))
+    connection.execute(delete(User).where(User.id == user_id))
+    return True
+
+
 def begin_session(connection: Connection, name: str, now_ms: int, expires_ms: int) -> str:
     """A new session; answers the secret for the cookie. Sessions that are over are removed."""
     connection.execute(delete(UserSession).where(UserSession.expires_at <= now_ms))

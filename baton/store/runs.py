@@ -84,8 +84,7 @@ class PendingRow:
     @property
     def lane(self) -> str | None:
         """The lane it was pushed into; None if it was not, or nobody wrote that down yet."""
-        lane = json.loads(self.trigger_msg).get("lane") if self.trigger_msg else None
-        return lane if isinstance(lane, str) else None
+        return _lane_in(self.trigger_msg)
 
 
 UnfinishedRow = PendingRow
@@ -199,6 +198,16 @@ class RunView:
         if self.outcome is not None:
             return Outcome(self.outcome)
         return RunState.PENDING if self.trigger_code == TriggerCode.PENDING else RunState.QUEUED
+
+    @property
+    def lane(self) -> str | None:
+        """The lane it was pushed into; None if it was not, or nobody wrote that down yet."""
+        return _lane_in(self.trigger_msg)
+
+
+def _lane_in(trigger_msg: str | None) -> str | None:
+    lane = json.loads(trigger_msg).get("lane") if trigger_msg else None
+    return lane if isinstance(lane, str) else None
 
 
 @dataclass(frozen=True, slots=True)

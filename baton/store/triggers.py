@@ -20,9 +20,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
+from ..vocabulary import TriggerType
 from .bulk import Row, insert_many
+from .jobs import JobView
 from .models import JobLog
 
 _PLAN = insert_many(
@@ -78,6 +80,34 @@ class NewTrigger:
     """If nobody began it by then it ends as expired; 0: never."""
     executor_address: str = ""
     """The executor that alone may run it; empty: the job's route strategy decides."""
+
+
+def of_job(
+    job: JobView, trigger_key: str, trigger_type: TriggerType, now_ms: int, *, param: str | None = None,
+    executor_id: str = "",
+) -> NewTrigger:  # fmt: skip
+    """A trigger that a person or a program asks for; without `param` the job's own."""
+    return NewTrigger(
+        job_id=job.id,
+        group_id=job.group_id,
+        trigger_key=trigger_key,
+        trigger_type=trigger_type,
+        fire_at_ms=now_ms,
+        executor_handler=job.executor_handler,
+        executor_param=job.executor_param if param is None else param,
+        executor_fail_retry_count=job.executor_fail_retry_count,
+        executor_timeout=job.executor_timeout,
+        block_strategy=job.block_strategy,
+        on_lost=job.on_lost,
+        expires_at_ms=now_ms + job.start_deadline_s * 1000 if job.start_deadline_s else 0,
+        executor_address=executor_id,
+    )
+
+
+def log_id_of(connection: Connection, job_id: int, trigger_key: str) -> int:
+    """The log id of a trigger that was planned, by its key."""
+    statement = select(JobLog.id).where(JobLog.job_id == job_id, JobLog.trigger_key == trigger_key).limit(1)
+    return connection.execute(statement).scalar_one()
 
 
 def plan(connection: Connection, triggers: Sequence[NewTrigger], now_ms: int) -> int:

@@ -14,7 +14,6 @@ from baton.broker import presence
 from baton.store import jobs, triggers
 from baton.store.engine import read, write
 from baton.store.jobs import JobView
-from baton.store.triggers import NewTrigger
 from baton.vocabulary import TriggerType
 
 from .. import audit
@@ -110,30 +109,14 @@ def _plan(wanted: list[Wanted]) -> list[dict[str, Any]]:
     answers = []
     with write(resources().engine) as connection:
         for each in wanted:
-            trigger = _trigger(each, now_ms)
+            key = triggers.key_api(each.key)
+            trigger = triggers.of_job(
+                each.job, key, TriggerType.API, now_ms, param=each.param, executor_id=each.executor
+            )
             is_new = triggers.plan(connection, [trigger], now_ms) == 1
-            log_id = run_list.with_key(connection, each.job.id, trigger.trigger_key)
+            log_id = triggers.log_id_of(connection, each.job.id, key)
             if is_new:
                 audit.record(connection, "job.trigger", f"job {each.job.id}", name=each.job.name, run=log_id)
             answers.append({"job_id": each.job.id, "log_id": log_id, "created": is_new})
     wake_schedulers("trigger.planned")
     return answers
-
-
-def _trigger(wanted: Wanted, now_ms: int) -> NewTrigger:
-    job = wanted.job
-    return NewTrigger(
-        job_id=job.id,
-        group_id=job.group_id,
-        trigger_key=triggers.key_api(wanted.key),
-        trigger_type=TriggerType.API,
-        fire_at_ms=now_ms,
-        executor_handler=job.executor_handler,
-        executor_param=wanted.param,
-        executor_fail_retry_count=job.executor_fail_retry_count,
-        executor_timeout=job.executor_timeout,
-        block_strategy=job.block_strategy,
-        on_lost=job.on_lost,
-        expires_at_ms=now_ms + job.start_deadline_s * 1000 if job.start_deadline_s else 0,
-        executor_address=wanted.executor,
-    )

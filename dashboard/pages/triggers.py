@@ -11,7 +11,6 @@ from werkzeug.wrappers import Response
 from baton.store import groups, jobs, runs, triggers
 from baton.store.engine import read, write
 from baton.store.jobs import JobView
-from baton.store.triggers import NewTrigger
 from baton.vocabulary import TriggerType
 
 from .. import audit
@@ -56,22 +55,10 @@ def create(job_id: int) -> Response | tuple[str, int]:
 def _plan(connection: Connection, job: JobView, form: TriggerForm) -> tuple[bool, int]:
     """Whether this made the row, and its log id."""
     now_ms = resources().now_ms()
-    trigger = NewTrigger(
-        job_id=job.id,
-        group_id=job.group_id,
-        trigger_key=triggers.key_manual(form.token),
-        trigger_type=TriggerType.MANUAL,
-        fire_at_ms=now_ms,
-        executor_handler=job.executor_handler,
-        executor_param=form.param,
-        executor_fail_retry_count=job.executor_fail_retry_count,
-        executor_timeout=job.executor_timeout,
-        block_strategy=job.block_strategy,
-        on_lost=job.on_lost,
-        expires_at_ms=now_ms + job.start_deadline_s * 1000 if job.start_deadline_s else 0,
-    )
+    key = triggers.key_manual(form.token)
+    trigger = triggers.of_job(job, key, TriggerType.MANUAL, now_ms, param=form.param)
     is_new = triggers.plan(connection, [trigger], now_ms) == 1
-    log_id = run_list.with_key(connection, job.id, trigger.trigger_key)
+    log_id = triggers.log_id_of(connection, job.id, key)
     if is_new:
         is_override = form.param != job.executor_param
         audit.record(

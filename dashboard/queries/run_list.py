@@ -188,12 +188,6 @@ def holders_of(waiting_or_running: Iterable[tuple[str | None, int]]) -> dict[int
     return ask(look, {}) if by_group else {}
 
 
-def with_key(connection: Connection, job_id: int, trigger_key: str) -> int:
-    """The log id of a trigger, by its key."""
-    statement = select(JobLog.id).where(JobLog.job_id == job_id, JobLog.trigger_key == trigger_key).limit(1)
-    return connection.execute(statement).scalar_one()
-
-
 def retry_of(connection: Connection, run: RunView) -> int | None:
     """The log id of the run that repeats this one, if there is one."""
     statement = select(JobLog.id).where(

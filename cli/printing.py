@@ -1,0 +1,71 @@
+"""What commands print: tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import unicodedata
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+Row = Mapping[str, Any]
+_LONGEST_CELL = 60
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """The flag that every command which shows something has."""
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def show_rows(rows: Sequence[Row], columns: Mapping[str, str], *, as_json: bool, nothing: str) -> None:
+    """A table with these columns (title by key), or all facts of all rows as a JSON list."""
+    if as_json:
+        print(json.dumps(rows, ensure_ascii=False, default=str))
+        return
+    if not rows:
+        print(nothing)
+        return
+    cells = [[_cell(row.get(key)) for key in columns] for row in rows]
+    widths = [max(map(_width, column)) for column in zip(list(columns.values()), *cells, strict=True)]
+    for line in [list(columns.values()), *cells]:
+        padded = [text + " " * (width - _width(text)) for text, width in zip(line, widths, strict=True)]
+        print("  ".join(padded).rstrip())
+
+
+def show_one(facts: Row, *, as_json: bool) -> None:
+    """One thing: a line a fact; what is empty is left out."""
+    if as_json:
+        print(json.dumps(facts, ensure_ascii=False, default=str))
+        return
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        text = printable(str(value)) if value not in (None, "") else ""
+        if text:
+            print(f"{name:<{width}}  " + text.replace("\n", "\n" + " " * (width + 2)))
+
+
+def moment(ms: int | None) -> str:
+    """`2026-11-21 08:30:00.123Z`; empty for 0 and None."""
+    if not ms:
+        return ""
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + "Z"
+
+
+def printable(text: str) -> str:
+    """Text from outside, safe on a terminal: control characters are written out, line ends stay."""
+    return "".join(c if c in "\n\t" or _is_safe(c) else c.encode("unicode_escape").decode() for c in text)
+
+
+def _is_safe(character: str) -> bool:
+    # Cc: control, Cf: format (bidirectional overrides among them), Cs: lone surrogates
+    return unicodedata.category(character) not in ("Cc", "Cf", "Cs")
+
+
+def _cell(value: object) -> str:
+    text = "" if value is None else printable(str(value)).replace("\n", " ").replace("\t", " ")
+    return text if len(text) <= _LONGEST_CELL else text[: _LONGEST_CELL - 1] + "…"
+
+
+def _width(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)

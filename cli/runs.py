@@ -1,0 +1,226 @@
+"""`baton runs`: list, show and kill runs, and read their logs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from dataclasses import asdict
+from typing import Any
+
+from baton.broker import control
+from baton.broker.control import CancelVerdict
+from baton.broker.keys import lane_of
+from baton.broker.log_keepers import keepers
+from baton.broker.mailbox import LogAnswer, LogRequest, ask_log
+from baton.clock import SYSTEM_CLOCK
+from baton.envelope import group_key
+from baton.errors import InputError
+from baton.store import runs
+from baton.store.engine import read, write
+from baton.store.runs import RunFilter, RunView
+from baton.vocabulary import Outcome, RunState
+
+from .installation import Installation, opened, person
+from .jobs import group_named, job_named
+from .printing import add_json, moment, printable, show_one, show_rows
+from .waiting import exit_code_of
+
+_COLUMNS = {
+    "id": "id", "job": "job", "trigger": "trigger", "triggered": "triggered", "state": "state",
+    "ran": "ran", "executor": "executor", "message": "message",
+}  # fmt: skip
+_STATES = sorted({*(str(each) for each in Outcome), *(str(each) for each in RunState)})
+_UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_TIMES = ("fire_at", "not_before", "expires_at", "trigger_time", "pushed_at", "started_at", "handle_time")
+_ANSWER_WITHIN_S = 3.0
+_FOLLOW_S = 0.5
+_SAID: dict[CancelVerdict, str] = {
+    CancelVerdict.STOPPING: "run {} is being stopped: its executor was told",
+    CancelVerdict.ENDED: "run {} was still waiting; it is ended and will never start",
+    CancelVerdict.FLAGGED: "run {} is marked: it ends instead of starting when its turn comes",
+    CancelVerdict.GONE: "run {} neither waits nor runs any more: its result is on the way",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """One action, and what it needs."""
+    actions = parser.add_subparsers(dest="action", required=True)
+    listing = actions.add_parser("list", help="the newest runs first")
+    listing.add_argument("--job", metavar="JOB", help="only runs of this job, by id or name")
+    listing.add_argument("--group", metavar="APP_NAME", help="only runs of this executor group")
+    listing.add_argument("--state", choices=_STATES, metavar="STATE", help=f"one of {', '.join(_STATES)}")
+    listing.add_argument("--since", metavar="TIME", help="triggered in the last 30m, 12h, 7d")
+    listing.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many (50)")
+    show = actions.add_parser("show", help="everything about one run")
+    log = actions.add_parser("log", help="what it wrote")
+    log.add_argument(
+        "-f", "--follow", action="store_true", help="until it has ended; then the exit code is 0 for success"
+    )
+    kill = actions.add_parser("kill", help="end it, whether it waits or runs")
+    kill.add_argument("--reason", default="killed", help="what its message shall say")
+    for each in (show, log, kill):
+        each.add_argument("run", type=int, metavar="RUN", help="its id")
+    for each in (listing, show, kill):
+        add_json(each)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do it."""
+    with opened() as here:
+        return _ACTIONS[arguments.action](here, arguments)
+
+
+def _list(here: Installation, arguments: argparse.Namespace) -> int:
+    state = _state(arguments.state)
+    with read(here.engine) as connection:
+        job = job_named(connection, arguments.job) if arguments.job else None
+        wanted = RunFilter(
+            group_id=group_named(connection, arguments.group),
+            job_id=job.id if job else None,
+            state=state,
+            from_ms=_since_ms(arguments.since),
+        )
+        found = runs.list_page(connection, wanted, None, max(1, arguments.limit))
+    holders = _holders(here, found)
+    if arguments.state in (RunState.RUNNING, RunState.QUEUED):
+        found = [each for each in found if (each.log_id in holders) == (arguments.state == RunState.RUNNING)]
+    rows = [_facts(each, holders) if arguments.json else _listed(each, holders) for each in found]
+    show_rows(rows, _COLUMNS, as_json=arguments.json, nothing="no runs")
+    return 0
+
+
+def _state(said: str | None) -> Outcome | RunState | None:
+    if said is None:
+        return None
+    return Outcome(said) if said in Outcome._value2member_map_ else RunState(said)
+
+
+def _since_ms(said: str | None) -> int | None:
+    if said is None:
+        return None
+    number, unit = said[:-1], said[-1:]
+    if not (number.isascii() and number.isdigit() and len(number) <= 6 and unit in _UNITS_MS):
+        raise InputError(f"--since {said!r} is not a time: write 30m, 12h or 7d")
+    return max(0, SYSTEM_CLOCK.now_ms() - int(number) * _UNITS_MS[unit])
+
+
+def _holders(here: Installation, found: list[RunView]) -> dict[int, str]:
+    """Which of them run now, and where: only Redis knows."""
+    by_group: dict[str, list[int]] = {}
+    for each in found:
+        if each.app_name is not None and each.state is RunState.QUEUED:
+            by_group.setdefault(each.app_name, []).append(each.log_id)
+    holders: dict[int, str] = {}
+    for app_name, log_ids in by_group.items():
+        holders |= control.running(here.redis, app_name, log_ids)
+    return holders
+
+
+def _facts(each: RunView, holders: dict[int, str]) -> dict[str, Any]:
+    state = RunState.RUNNING if each.log_id in holders else each.state
+    executor = holders.get(each.log_id, each.executor_address)
+    return {**asdict(each), "state": str(state), "executor_address": executor}
+
+
+def _listed(each: RunView, holders: dict[int, str]) -> dict[str, Any]:
+    facts = _facts(each, holders)
+    ran_s = (each.handle_time - each.started_at) / 1000 if each.started_at and each.handle_time else None
+    said = (each.handle_msg or "").strip().splitlines()
+    return {
+        "id": each.log_id,
+        "job": each.job_name or f"(job {each.job_id} was deleted)",
+        "trigger": each.trigger_type,
+        "triggered": moment(each.trigger_time),
+        "state": facts["state"],
+        "ran": "" if ran_s is None else f"{max(0.0, ran_s):.3f} s",
+        "executor": facts["executor_address"],
+        "message": said[-1] if said else "",
+    }
+
+
+def _show(here: Installation, arguments: argparse.Namespace) -> int:
+    found = _run(here, arguments.run)
+    facts = _facts(found, _holders(here, [found]))
+    if not arguments.json:
+        for name in _TIMES:
+            facts[name] = moment(facts[name])
+    show_one(facts, as_json=arguments.json)
+    return 0
+
+
+def _log(here: Installation, arguments: argparse.Namespace) -> int:
+    from_line = 1
+    while True:
+        found = _run(here, arguments.run)
+        answer = _piece(here, found, from_line)
+        if answer is not None and answer.content:
+            sys.stdout.write(printable(answer.content))
+            sys.stdout.flush()
+            from_line = answer.to_line + 1
+            continue
+        if not arguments.follow or found.outcome is not None:
+            return _end_of_log(arguments, found, answer, is_empty=from_line == 1)
+        time.sleep(_FOLLOW_S)
+
+
+def _end_of_log(
+    arguments: argparse.Namespace, found: RunView, answer: LogAnswer | None, *, is_empty: bool
+) -> int:
+    if answer is None or (is_empty and answer.message):
+        why = answer.message if answer is not None else "no executor that has it answers"
+        if found.outcome is None:
+            why = "it has not started"
+        print(f"baton: there is no log of run {found.log_id}: {why}", file=sys.stderr)
+        return 1
+    return exit_code_of(found) if arguments.follow else 0
+
+
+def _piece(here: Installation, found: RunView, from_line: int) -> LogAnswer | None:
+    """Lines from there on; None if nobody answers."""
+    if found.app_name is None:
+        return None
+    key = group_key(here.settings.access_token, found.app_name)
+    last: LogAnswer | None = None
+    for executor_id in keepers(here.redis, found.app_name, found.log_id, found.executor_address):
+        request = LogRequest(found.log_id, found.trigger_time, from_line)
+        answer = ask_log(
+            here.redis, here.blocking_redis, key, found.app_name, executor_id, request,
+            wait_s=_ANSWER_WITHIN_S,
+        )  # fmt: skip
+        if answer is not None:
+            last = answer
+            if answer.content or not answer.message:
+                return answer
+    return last
+
+
+def _kill(here: Installation, arguments: argparse.Namespace) -> int:
+    reason = f"{arguments.reason} (by {person()})"
+    if not reason.isprintable() or len(reason) > 250:
+        raise InputError("a reason is one line of up to 200 characters")
+    found = _run(here, arguments.run)
+    if found.outcome is not None:
+        raise InputError(f"run {found.log_id} has ended already ({found.outcome}): nothing was killed")
+    if found.app_name is None:
+        raise InputError(f"the executor group of run {found.log_id} was deleted: there is nobody to tell")
+    with write(here.engine) as connection:
+        here.record(connection, "run.kill", f"run {found.log_id}", job=found.job_id, reason=reason)
+    lane = found.lane or lane_of(found.job_id)
+    verdict = control.cancel(here.redis, found.app_name, found.log_id, lane, reason)
+    if arguments.json:
+        show_one({"log_id": found.log_id, "verdict": str(verdict)}, as_json=True)
+    else:
+        print(_SAID[verdict].format(found.log_id))
+    return 0
+
+
+def _run(here: Installation, log_id: int) -> RunView:
+    with read(here.engine) as connection:
+        found = runs.get(connection, log_id) if 0 < log_id < 2**63 else None
+    if found is None:
+        raise InputError(f"there is no run {log_id}; `baton runs list` shows them")
+    return found
+
+
+_ACTIONS = {"list": _list, "show": _show, "log": _log, "kill": _kill}
