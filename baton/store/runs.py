@@ -305,6 +305,19 @@ def next_pending_ms(connection: Connection, now_ms: int) -> int | None:
     return connection.execute(_NEXT_PENDING, {"now_ms": now_ms}).scalar_one()
 
 
+def oldest_pending_ms(connection: Connection, now_ms: int) -> int:
+    """For how long the oldest of the rows that may be pushed has waited for it; 0 without any."""
+    # along the partial index of pending rows: the history may be any size
+    first = (
+        select(JobLog.not_before, JobLog.trigger_time)
+        .where(text(PENDING), JobLog.not_before <= now_ms)
+        .order_by(JobLog.not_before, JobLog.id)
+        .limit(1)
+    )
+    row = connection.execute(first).one_or_none()
+    return max(0, now_ms - max(row.not_before, row.trigger_time)) if row else 0
+
+
 _SPREAD = (
     update(JobLog)
     .where(JobLog.id == bindparam("log_id"), JobLog.trigger_code == 0, ~JobLog.is_pinned)
