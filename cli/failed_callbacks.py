@@ -6,13 +6,16 @@ import argparse
 from dataclasses import asdict
 from typing import Any
 
+from sqlalchemy import Connection
+
 from baton.broker.results import Results
+from baton.clock import SYSTEM_CLOCK
 from baton.errors import InputError
 from baton.store import failed_callbacks
 from baton.store.engine import read, write
 from baton.store.failed_callbacks import FailedCallbackView
 
-from .installation import Installation, opened
+from .installation import Installation, opened, person
 from .printing import add_json, moment, show_one, show_rows
 
 _COLUMNS = {
@@ -70,16 +73,24 @@ def _replay(here: Installation, arguments: argparse.Namespace) -> int:
     wanted = _all(here) if arguments.all else [_kept(here, each) for each in arguments.ids]
     results = Results(here.redis, here.blocking_redis, "command line")
     for kept in wanted:
-        # in the stream before it is forgotten: a crash between the two replays it twice: nothing changes
-        results.append(kept.app_name, {kept.field: kept.payload})
-        _forget(here, kept, "failed_callback.replay", kept.reason)
-    return _did(arguments, wanted, "in their streams again; what still cannot be applied comes back")
+        # it stays kept until it was applied: a crash here costs nothing but a second replay
+        results.append(kept.app_name, {kept.field: kept.payload}, replay_of=kept.id)
+        with write(here.engine) as connection:
+            failed_callbacks.mark_replayed(connection, [kept.id], SYSTEM_CLOCK.now_ms())
+            _record(here, connection, "failed_callback.replay", kept, kept.reason)
+    return _did(arguments, wanted, "in their streams again; what still cannot be applied stays kept")
 
 
 def _discard(here: Installation, arguments: argparse.Namespace) -> int:
     wanted = [_kept(here, each) for each in arguments.ids]
     for kept in wanted:
-        _forget(here, kept, "failed_callback.delete", arguments.reason)
+        with write(here.engine) as connection:
+            by, now_ms = person(), SYSTEM_CLOCK.now_ms()
+            if not failed_callbacks.discard(
+                connection, kept.id, by=by, reason=arguments.reason, now_ms=now_ms
+            ):
+                raise InputError(f"somebody has discarded failed callback {kept.id} already")
+            _record(here, connection, "failed_callback.discard", kept, arguments.reason)
     return _did(arguments, wanted, "discarded")
 
 
@@ -103,12 +114,11 @@ def _kept(here: Installation, failed_callback_id: int) -> FailedCallbackView:
     return kept
 
 
-def _forget(here: Installation, kept: FailedCallbackView, action: str, reason: str) -> None:
-    with write(here.engine) as connection:
-        failed_callbacks.delete(connection, kept.id)
-        here.record(
-            connection, action, f"failed callback {kept.id}", run=kept.log_id, field=kept.field, reason=reason
-        )
+def _record(
+    here: Installation, connection: Connection, action: str, kept: FailedCallbackView, reason: str
+) -> None:
+    facts = {"run": kept.log_id, "field": kept.field, "reason": reason}
+    here.record(connection, action, f"failed callback {kept.id}", **facts)
 
 
 def _did(arguments: argparse.Namespace, wanted: list[FailedCallbackView], words: str) -> int:
