@@ -5,6 +5,7 @@ Their parameter says how they behave; empty means: end at once.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -28,6 +29,15 @@ def work(context: JobContext) -> None:
     facts = {"job_id": context.job_id, "log_id": context.log_id, "attempt": context.attempt}
     _ledger().start(**facts)
     time.sleep(float(context.param or 0))
+    _ledger().end(**facts)
+
+
+@job("work-async")
+async def work_async(context: JobContext) -> None:
+    """Work for `param` seconds, on the event loop."""
+    facts = {"job_id": context.job_id, "log_id": context.log_id, "attempt": context.attempt}
+    _ledger().start(**facts)
+    await asyncio.sleep(float(context.param or 0))
     _ledger().end(**facts)
 
 
