@@ -76,7 +76,22 @@ def _problem_of(name: str, problem: BaseException) -> ImportProblem:
     text = " ".join("".join(traceback.format_exception_only(problem)).split())
     if isinstance(problem, SyntaxError):
         text = f"{type(problem).__name__}: {problem.msg}"
-    return ImportProblem(name, file, line, text, "".join(traceback.format_exception(problem)))
+    return ImportProblem(name, file, line, text, _trace_of(problem))
+
+
+def _trace_of(problem: BaseException) -> str:
+    """Its trace without the frames of the import system, which say nothing to the author."""
+    trace = traceback.TracebackException.from_exception(problem)
+    each: traceback.TracebackException | None = trace
+    while each is not None:
+        kept = [frame for frame in each.stack if not _is_machinery(frame.filename)]
+        each.stack = traceback.StackSummary.from_list(kept)
+        each = each.__cause__ or each.__context__
+    return "".join(trace.format())
+
+
+def _is_machinery(filename: str) -> bool:
+    return filename.startswith("<frozen importlib") or filename in {__file__, importlib.__file__}
 
 
 def _place_of(name: str, problem: BaseException) -> tuple[str, int]:

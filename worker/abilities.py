@@ -36,11 +36,12 @@ class Abilities:
     def learn(self, said: Mapping[str, Mapping[str, Any]], problem: str = "") -> bool:
         """A child is ready: its handlers, and why some are missing; answers whether that is new."""
         handlers = {name: HandlerFacts(**facts) for name, facts in said.items()}
-        problem = problem[-_PROBLEM_CHARS:]
+        problem = problem[:_PROBLEM_CHARS]
         if (handlers, problem) == (self.handlers, self.problem):
             return False
-        if problem and problem != self.problem:
-            telemetry.warning("child.failed", problem=problem)
+        if problem != self.problem:
+            for line in problem.partition("\n\n")[0].splitlines():
+                telemetry.warning("child.failed", problem=line)
         self.problem = problem
         self.special = self._always | {
             name: facts for name, facts in handlers.items() if facts.is_async or facts.concurrency

@@ -15,7 +15,11 @@ class Loaded:
     def __init__(self, module_names: Sequence[str]) -> None:
         loaded = loading.load(module_names)
         self.handlers = loaded.handlers
-        self.problem = "\n".join(problem.trace for problem in loaded.problems)
+        self.problem = ""
+        """Why some are missing: a line each, then the traces."""
+        if loaded.problems:
+            lines = [f"{problem}\n" for problem in loaded.problems]
+            self.problem = "\n".join(["".join(lines), *(problem.trace for problem in loaded.problems)])
         self._begun: set[str] = set()
 
     def ready_message(self) -> list[Any]:

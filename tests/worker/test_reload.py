@@ -200,7 +200,8 @@ def test_a_broken_file_is_shown_fails_its_own_runs_and_is_mended_by_the_next_sav
     failed = world.ending(world.push("say"))
 
     assert f'{folder}/one.py", line 1' in executor(world).problem
-    assert worker.output.count("def broken(:") == 1, "once in the terminal, not once for each child"
+    said = f"{folder}/one.py:1: handlers.one cannot be imported: SyntaxError: invalid syntax"
+    assert worker.output.count(said) == 1, "once in the terminal, not once for each child"
     assert failed.outcome == "failed"
     assert failed.handle_msg.startswith("job handler [say] not found.")
     assert "SyntaxError: invalid syntax" in failed.handle_msg
