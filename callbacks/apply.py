@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from baton import telemetry
-from baton.broker.results import ResultEntry, ResultItem
+from baton.broker.results import BadItem, ResultEntry, ResultItem
 from baton.envelope import unseal
 from baton.errors import Malformed, MessageError
 from baton.messages import HandleCallbackParam, TriggerParam, cut_message
@@ -95,7 +95,9 @@ def apply_batch(
     followups = triggers.plan(connection, follow(connection, ended, now_ms), now_ms)
     fixed_delay.run_ended(connection, {row.job_id for row in ended}, now_ms)
     missing = _without_row(connection, first_words, ended)
-    failed_callbacks.keep(connection, reading.rejected + missing, now_ms)
+    rejects = reading.rejected + missing
+    failed_callbacks.keep(connection, rejects, now_ms)
+    failed_callbacks.forget_applied(connection, entries, rejects)
     for late in reading.stale:
         telemetry.event("apply.stale", log_id=late.log_id, attempt=late.attempt, outcome=late.outcome)
     return Applied(
@@ -116,9 +118,7 @@ def read_entries(entries: Sequence[ResultEntry], key_of: KeyOf, now_ms: int) -> 
     for entry in entries:
         key = key_of(entry.app_name)
         for bad in entry.bad:
-            reading.rejected.append(
-                Rejected(entry.app_name, entry.entry_id, bad.field, None, bad.payload, bad.reason)
-            )
+            reading.rejected.append(rejected_field(entry, bad, bad.reason))
         for item in entry.items:
             try:
                 _read_item(reading, entry, item, key, now_ms)
@@ -131,7 +131,12 @@ def read_entries(entries: Sequence[ResultEntry], key_of: KeyOf, now_ms: int) -> 
 def rejected(entry: ResultEntry, item: ResultItem, reason: str) -> Rejected:
     """`item`, put aside for `reason`."""
     log_id = item.log_id if 0 < item.log_id <= LARGEST_LOG_ID else None
-    return Rejected(entry.app_name, entry.entry_id, item.field, log_id, item.payload, reason)
+    return Rejected(entry.app_name, entry.entry_id, item.field, log_id, item.payload, reason, entry.replay_of)
+
+
+def rejected_field(entry: ResultEntry, bad: BadItem, reason: str) -> Rejected:
+    """A field that is no ending at all, put aside for `reason`."""
+    return Rejected(entry.app_name, entry.entry_id, bad.field, None, bad.payload, reason, entry.replay_of)
 
 
 def _read_item(reading: Reading, entry: ResultEntry, item: ResultItem, key: bytes, now_ms: int) -> None:

@@ -4,6 +4,9 @@ A crash before the commit leaves the entries pending in the stream; a crash afte
 entries that change nothing the second time. Either way another consumer takes them over after
 `TAKE_OVER_IDLE_S`. While the database is away nothing is acknowledged: the batch in hand is tried
 again and again. A result the database refuses for its content is put aside alone.
+
+An entry may even end the process that reads it. What was delivered `ALONE_AFTER` times is applied
+alone, so that it takes no neighbour with it, and after `GIVE_UP_AFTER` it is put aside unread.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from redis import Redis
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from baton import telemetry
@@ -26,7 +29,7 @@ from baton.store import groups
 from baton.store.engine import read, write
 
 from . import failed_callbacks
-from .apply import Applied, apply_batch, rejected
+from .apply import Applied, apply_batch, rejected, rejected_field
 
 BATCH_ENTRIES = 50
 """Entries read at once; one settle of an executor is one entry of up to some dozens of results."""
@@ -37,6 +40,11 @@ GROUPS_REFRESH_S = 2.0
 TAKE_OVER_INTERVAL_S = 5.0
 TAKE_OVER_IDLE_S = 10.0
 """Longer than a healthy consumer needs for one batch."""
+ALONE_AFTER = 3
+GIVE_UP_AFTER = 10
+TRIES_UNTIL_BLAMED = 5
+"""A batch that a working database refused so often, though not for its content by its own word, is
+taken apart: a statement that always takes too long is no database that is away."""
 
 
 class Consumer:
@@ -60,6 +68,7 @@ class Consumer:
         self._groups_due_s = 0.0
         self._take_over_due_s = 0.0
         self._in_hand: list[ResultEntry] = []
+        self._tries = 0
 
     def step(self) -> float:
         """Apply one batch. It waits inside, for the next result, so it wants no rest."""
@@ -68,8 +77,9 @@ class Consumer:
         # kept in hand until acknowledged: a batch the database refused is tried again first
         self._in_hand = self._in_hand or self._next_entries()
         if self._in_hand:
-            self.apply(self._in_hand)
-            self._in_hand = []
+            for batch in _batches(self._in_hand):
+                self.apply(batch)
+                self._in_hand = self._in_hand[len(batch) :]
         return 0.0
 
     def apply(self, entries: Sequence[ResultEntry]) -> Applied:
@@ -104,13 +114,26 @@ class Consumer:
         return self._results.read(self._app_names, count=BATCH_ENTRIES, block_ms=round(BLOCK_S * 1000))
 
     def _write(self, entries: Sequence[ResultEntry]) -> Applied:
+        if entries[0].deliveries >= GIVE_UP_AFTER:
+            return self._give_up(entries[0])
         try:
-            return self._write_together(entries)
+            applied = self._write_together(entries)
         except Exception as problem:
-            if _database_is_away(problem):
+            if self._database_is_away(problem):
                 raise
             telemetry.problem("loop.failed", problem, loop="consumer", entries=len(entries))
-        return self._write_halves(_one_item_each(entries))
+            applied = self._write_halves(_one_item_each(entries))
+        self._tries = 0
+        return applied
+
+    def _give_up(self, entry: ResultEntry) -> Applied:
+        """Who read this before never came to its end: a person shall look at it."""
+        reason = f"delivered {entry.deliveries} times and never applied: whoever tried it ended"
+        everything = [rejected(entry, item, reason) for item in entry.items]
+        everything += [rejected_field(entry, bad, reason) for bad in entry.bad]
+        with write(self._engine) as connection:
+            failed_callbacks.keep(connection, everything, self._clock.now_ms())
+        return Applied(rejected=len(everything))
 
     def _write_together(self, entries: Sequence[ResultEntry]) -> Applied:
         with write(self._engine) as connection:
@@ -123,12 +146,29 @@ class Consumer:
         try:
             return self._write_together(singles)
         except Exception as problem:
-            if _database_is_away(problem):
+            if self._database_is_away(problem):
                 raise
             if len(singles) == 1:
                 return self._put_aside(singles[0], problem)
         middle = len(singles) // 2
         return self._write_halves(singles[:middle]) + self._write_halves(singles[middle:])
+
+    def _database_is_away(self, problem: Exception) -> bool:
+        """Whether the batch may succeed later: the fault lies with the database, not with an item."""
+        if isinstance(problem, DBAPIError) and problem.connection_invalidated:
+            return True
+        if not isinstance(problem, (OperationalError, InterfaceError, OSError)):
+            return False
+        self._tries += 1
+        return self._tries < TRIES_UNTIL_BLAMED or not self._can_write()
+
+    def _can_write(self) -> bool:
+        try:
+            with write(self._engine) as connection:
+                connection.execute(select(1))
+        except Exception:
+            return False
+        return True
 
     def _put_aside(self, single: ResultEntry, problem: Exception) -> Applied:
         reason = f"{type(problem).__name__}: {problem}"
@@ -138,17 +178,22 @@ class Consumer:
         return Applied(rejected=len(rejects))
 
 
+def _batches(entries: Sequence[ResultEntry]) -> list[list[ResultEntry]]:
+    """In order; what was delivered too often stands alone."""
+    batches: list[list[ResultEntry]] = []
+    for entry in entries:
+        is_joined = batches and max(batches[-1][-1].deliveries, entry.deliveries) < ALONE_AFTER
+        if is_joined:
+            batches[-1].append(entry)
+        else:
+            batches.append([entry])
+    return batches
+
+
 def _one_item_each(entries: Sequence[ResultEntry]) -> list[ResultEntry]:
     singles = [replace(entry, items=(item,), bad=()) for entry in entries for item in entry.items]
     bad = [replace(entry, items=(), bad=entry.bad) for entry in entries if entry.bad]
     return singles + bad
-
-
-def _database_is_away(problem: Exception) -> bool:
-    """Whether the batch may succeed later: the fault lies with the database, not with an item."""
-    if isinstance(problem, DBAPIError) and problem.connection_invalidated:
-        return True
-    return isinstance(problem, (OperationalError, InterfaceError, OSError))
 
 
 def _tell(applied: Applied) -> None:

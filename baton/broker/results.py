@@ -21,6 +21,8 @@ from .keys import RESULTS_GROUP, GroupKeys
 _FROM_EXECUTORS = (Ending.SETTLED, Ending.STALE)
 _UNREADABLE = b"unreadable:"
 """The fields of what a script found in a lane and could not read."""
+_REPLAY = b"replay:"
+"""The field that says which failed callback an entry replays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,18 @@ class ResultEntry:
     deliveries: int
     items: tuple[ResultItem, ...]
     bad: tuple[BadItem, ...]
+    replay_of: int = 0
+    """The failed callback that a person put into the stream again; not signed, so not to be believed."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamBacklog:
+    """The results of one group that are not applied yet."""
+
+    app_name: str
+    entries: int
+    oldest_ms: int
+    """When the oldest of them came into the stream, by the clock of Redis; 0 without any."""
 
 
 class Results:
@@ -135,9 +149,11 @@ class Results:
                 pipeline.xdel(_stream(app_name), *ids)
                 pipeline.execute(raise_on_error=False)
 
-    def append(self, app_name: str, items: Mapping[str, bytes]) -> str:
+    def append(self, app_name: str, items: Mapping[str, bytes], *, replay_of: int = 0) -> str:
         """Put endings into the stream again: field -> payload, as they were read."""
         fields: dict[Any, Any] = dict(items)
+        if replay_of:
+            fields[_REPLAY + b"%d" % replay_of] = b""
         return cast(bytes, self._redis.xadd(_stream(app_name), fields)).decode()
 
     def pending(self, app_names: Sequence[str]) -> int:
@@ -160,6 +176,16 @@ class Results:
         if "NOGROUP" not in str(problem) and "UNBLOCKED" not in str(problem):
             raise problem
         self._ready.clear()
+
+
+def backlog(redis: Redis, app_name: str) -> StreamBacklog:
+    """How much of one group is not applied, and since when."""
+    with redis.pipeline(transaction=True) as pipeline:
+        pipeline.xlen(_stream(app_name))
+        pipeline.xrange(_stream(app_name), "-", "+", count=1)
+        entries, oldest = pipeline.execute()
+    oldest_ms = int(oldest[0][0].split(b"-")[0]) if oldest else 0
+    return StreamBacklog(app_name, int(entries), oldest_ms)
 
 
 def lane_ending(reason: str, executor: str, attempt: int, trigger_frame: bytes) -> bytes:
@@ -190,7 +216,11 @@ def _flat(batches: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:
 def _entry(app_name: str, entry_id: bytes, fields: Mapping[bytes, bytes], deliveries: int) -> ResultEntry:
     items: list[ResultItem] = []
     bad: list[BadItem] = []
+    replay_of = 0
     for name, payload in fields.items():
+        if name.startswith(_REPLAY) and name[len(_REPLAY) :].isdigit():
+            replay_of = int(name[len(_REPLAY) :][:18])
+            continue
         if name.startswith(_UNREADABLE):
             bad.append(_unreadable(name.decode("utf-8", "replace"), payload))
             continue
@@ -198,7 +228,7 @@ def _entry(app_name: str, entry_id: bytes, fields: Mapping[bytes, bytes], delive
             items.append(_item(name.decode(), payload))
         except (ValueError, TypeError, msgpack.UnpackException) as problem:
             bad.append(BadItem(name.decode("utf-8", "replace")[:64], payload, f"not an ending: {problem!r}"))
-    return ResultEntry(app_name, entry_id.decode(), deliveries, tuple(items), tuple(bad))
+    return ResultEntry(app_name, entry_id.decode(), deliveries, tuple(items), tuple(bad), replay_of)
 
 
 def _unreadable(name: str, payload: bytes) -> BadItem:

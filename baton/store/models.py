@@ -283,6 +283,12 @@ class FailedCallback(Base):
     first_seen: Mapped[int] = mapped_column(EpochMs)
     last_seen: Mapped[int] = mapped_column(EpochMs)
     tries: Mapped[int] = mapped_column(server_default=text("1"))
+    replayed_at: Mapped[int] = mapped_column(EpochMs, server_default=text("0"))
+    """When somebody put it into its stream again; 0 if it has failed since, or nobody did."""
+    discarded_at: Mapped[int] = mapped_column(EpochMs, server_default=text("0"))
+    """When somebody decided that nobody wants it; 0 while it waits for a decision."""
+    discarded_by: Mapped[str] = mapped_column(String(64), server_default="")
+    discard_reason: Mapped[str] = mapped_column(Text, server_default="")
 
 
 class User(Base):

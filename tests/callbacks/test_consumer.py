@@ -7,7 +7,7 @@ from sqlalchemy.exc import OperationalError
 
 from baton import failpoints, telemetry
 from baton.broker.nudge import wait_for_nudge
-from baton.broker.results import Results
+from baton.broker.results import ResultEntry, Results
 from baton.vocabulary import Outcome
 from callbacks import consumer as module
 from callbacks.consumer import Consumer
@@ -265,3 +265,72 @@ def test_a_stream_that_was_deleted_is_made_again(world: World) -> None:
         mine.step()
 
     assert outcomes(world) == ["succeeded", "succeeded"]
+
+
+# entries that harm whoever reads them
+
+
+def pretend_deliveries(world: World, count: int) -> None:
+    """The one entry was read so often, and whoever read it ended."""
+    stream = f"baton:{{{GROUP}}}:results"
+    [(entry_id, _fields)] = world.redis.xrange(stream)
+    Results(world.redis, world.blocking, "dead").read([GROUP], count=1, block_ms=1)
+    world.redis.xclaim(stream, "callbacks", "dead", 0, [entry_id], retrycount=count, justid=False)
+
+
+def test_an_entry_that_nobody_survived_is_put_aside_unread(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TAKE_OVER_IDLE_S", 0.0)
+    world.group()
+    append(world, {"settled:7": callback(7), "nonsense": b"\xff"})
+    pretend_deliveries(world, module.GIVE_UP_AFTER)
+    monkeypatch.setattr(module, "apply_batch", away)
+
+    a_consumer(world).step()
+
+    kept = world.failed_callbacks()
+    assert sorted(each["field"] for each in kept) == ["nonsense", "settled:7"]
+    assert all("never applied: whoever tried it ended" in each["reason"] for each in kept)
+    assert left_in_stream(world) == 0
+
+
+def test_what_was_delivered_often_is_applied_alone() -> None:
+    def entry(number: int, deliveries: int) -> ResultEntry:
+        return ResultEntry(GROUP, f"{number}-0", deliveries, (), ())
+
+    often = module.ALONE_AFTER
+    batches = module._batches(
+        [entry(1, 1), entry(2, 2), entry(3, often), entry(4, 1), entry(5, 1), entry(6, often + 1)]
+    )
+
+    assert [[each.entry_id for each in batch] for batch in batches] == [
+        ["1-0", "2-0"], ["3-0"], ["4-0", "5-0"], ["6-0"],
+    ]  # fmt: skip
+
+
+def test_a_statement_that_fails_for_ever_is_no_database_that_is_away(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A statement time-out, for one, looks the same as a database that is going away."""
+    first, second = settled_runs(world, runs=2)
+    really = module.apply_batch
+
+    def refuse_the_first(connection: Any, entries: Any, *rest: Any) -> Any:
+        if any(item.log_id == first for entry in entries for item in entry.items):
+            away()
+        return really(connection, entries, *rest)
+
+    monkeypatch.setattr(module, "apply_batch", refuse_the_first)
+    mine = a_consumer(world)
+    for _ in range(module.TRIES_UNTIL_BLAMED - 1):
+        with pytest.raises(OperationalError):
+            mine.step()
+    assert left_in_stream(world) == 1
+
+    mine.step()
+
+    assert (world.log(first)["outcome"], world.log(second)["outcome"]) == (None, "succeeded")
+    [kept] = world.failed_callbacks()
+    assert (kept["log_id"], kept["reason"][:16]) == (first, "OperationalError")
+    assert left_in_stream(world) == 0

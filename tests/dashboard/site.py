@@ -17,6 +17,7 @@ from baton.broker.client import connect, connect_blocking
 from baton.broker.consumer import Consumer
 from baton.broker.presence import ExecutorInfo
 from baton.store import access as accounts
+from baton.store import failed_callbacks
 from baton.store.engine import write
 from baton.store.models import AuditEvent, ExecutorGroup, JobLog
 from dashboard import Options, create_app
@@ -95,6 +96,14 @@ class Site:
         """A log row; `outcome` alone makes an ended one that fits."""
         with write(self.engine) as connection:
             return factories.log_row(connection, group_id, job_id, **(_ending(fields) | fields))
+
+    def failed_callback(self, entry_id: str = "1-0", app_name: str = "demo", **fields: Any) -> None:
+        """A result that could not be applied."""
+        values = {"field": "settled:7", "log_id": 7, "reason": "there is no row 7", "payload": b"as it came"}
+        with write(self.engine) as connection:
+            failed_callbacks.keep(
+                connection, app_name=app_name, entry_id=entry_id, now_ms=1, **(values | fields)
+            )
 
     def executor(self, app_name: str = "demo", executor_id: str = "host-1-aa", **fields: Any) -> Consumer:
         """An executor that beats once."""
