@@ -65,9 +65,11 @@ def backup_sqlite(ctx: JobContext) -> str:
 
 @job("count-slowly")
 def count_slowly(ctx: JobContext) -> None:
-    """Count one a second, so that there is a log to watch and something to kill."""
-    for second in range(int(ctx.param or 20)):
+    """Count one a second, so that there is a log and a bar to watch, and something to kill."""
+    seconds = int(ctx.param or 20)
+    for second in range(seconds):
         print(f"second {second + 1}")
+        ctx.progress((second + 1) / seconds, f"second {second + 1} of {seconds}")
         time.sleep(1)
 
 

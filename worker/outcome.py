@@ -6,10 +6,10 @@ import signal
 import time
 from dataclasses import dataclass
 
+from baton.endings import RESULT_LOST, outcome_of
 from baton.messages import HandleCallbackParam, cut_message
 from baton.vocabulary import HANDLE_CODE_OF, HandleCode, Outcome
 
-RESULT_LOST = "job handle result lost."
 TIMEOUT_MESSAGE = "job execute timeout"
 KILLED_RUNNING = " [job running, killed]"
 KILLED_IN_QUEUE = " [job not executed, in the job queue, killed.]"
@@ -30,9 +30,7 @@ def of_code(code: int, message: str, started_ms: int, ended_ms: int, result: str
     """The outcome for a handle code; a code of 0 or less means the result is lost (seed row R6)."""
     if code <= 0:
         return RunOutcome(Outcome.FAILED, RESULT_LOST, started_ms, ended_ms)
-    words = {HandleCode.SUCCESS: Outcome.SUCCEEDED, HandleCode.TIMEOUT: Outcome.TIMED_OUT}
-    outcome = words.get(HandleCode(code), Outcome.FAILED) if code in set(HandleCode) else Outcome.FAILED
-    return RunOutcome(outcome, message, started_ms, ended_ms, result)
+    return RunOutcome(outcome_of(code), message, started_ms, ended_ms, result)
 
 
 def callback(
