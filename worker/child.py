@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import logging
 import os
 import signal
 import socket
@@ -22,6 +21,7 @@ import sys
 import threading
 import traceback
 from collections import deque
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -29,12 +29,14 @@ from baton import context as run_context
 from baton import threads
 from baton.context import Cancelled, JobContext
 from baton.failpoints import arm, failpoint
+from baton.vocabulary import GlueType
 
-from . import pipe
+from . import glue, pipe
 from .loaded import Loaded
 from .one_run import Desk, Given, OneRun
 from .outcome import RunOutcome
 from .turnstile import enter
+from .words import Words
 
 SYNC, ASYNC = "sync", "async"
 _PR_SET_PDEATHSIG = 1
@@ -49,6 +51,7 @@ class Child:
         turnstile: socket.socket,
         reader: pipe.Reader,
         settings: dict[str, Any],
+        words: Words,
     ) -> None:
         self._writer = pipe.Writer(connection)
         self._turnstile = turnstile
@@ -56,9 +59,10 @@ class Child:
         self._given: deque[list[Any]] = deque()
         self._ticket = 0
         self._was_signalled = False
-        self._desk = Desk(settings, self._writer.mention)
+        self._desk = Desk(settings, words, self._writer.mention)
         self._module_names: list[str] = settings["handlers"]
-        self._run: OneRun | None = None
+        self._interpreters: dict[str, str] = settings["interpreters"]
+        self._log_dir = Path(settings["log_dir"])
         self._context: JobContext | None = None
 
     def serve(self) -> None:
@@ -101,10 +105,8 @@ class Child:
             raise Cancelled
 
     def _run_one(self, given: Given) -> None:
-        self._run = run = self._desk.begin(given)
-        _point_output_at(run.log.descriptor)
+        run = self._desk.begin(given)
         said = self._outcome_of(run)
-        self._run = None
         self._writer.say(self._desk.end(run, said))
 
     def _outcome_of(self, run: OneRun) -> RunOutcome:
@@ -114,7 +116,7 @@ class Child:
             failpoint("run.started")
             if self._was_signalled:  # before there was a context to tell
                 self._obey(run.context)
-            said = run.returned(self._call(run.given.handler_name, run.context))
+            said = run.returned(self._call(run.given, run.context))
         except BaseException as error:
             said = run.raised(error)
         finally:
@@ -122,7 +124,11 @@ class Child:
             run_context.leave(entered)
         return said
 
-    def _call(self, name: str, context: JobContext) -> Any:
+    def _call(self, given: Given, context: JobContext) -> Any:
+        if given.trigger["glue_type"] != GlueType.BEAN:
+            program = self._interpreters[given.trigger["glue_type"]]
+            return glue.run(context, given.trigger, program, self._log_dir / glue.FOLDER)
+        name = given.handler_name
         handler = self._loaded.handlers.get(name)
         if handler is None:
             context.fail(self._loaded.missing(name))
@@ -133,11 +139,6 @@ class Child:
             self._loaded.begun(handler)
         return handler(context)
 
-    def log_record(self, level: str, site: str, text: str) -> None:
-        """A record of the standard `logging` module, during a run."""
-        if self._run is not None:
-            self._run.log.line(text, level, site)
-
     def _destroy(self) -> None:
         for handler in self._loaded.to_destroy():
             if handler.destroy is not None:
@@ -145,21 +146,6 @@ class Child:
                     handler.destroy()
                 except Exception:
                     traceback.print_exc()
-
-
-class _RunLogging(logging.Handler):
-    def __init__(self, child: Child) -> None:
-        super().__init__()
-        self._child = child
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._child.log_record(record.levelname, f"{record.filename}:{record.lineno}", self.format(record))
-
-
-def _point_output_at(descriptor: int) -> None:
-    """What the handler prints, and what its subprocesses print, goes to the run log."""
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
 
 
 def _die_with(parent: int) -> bool:
@@ -170,17 +156,16 @@ def _die_with(parent: int) -> bool:
 
 
 def main() -> int:
-    """`python -m worker.child <kind> <connection> <turnstile> <parent pid>`; settings come first."""
+    """`python -m worker.child <kind> <four descriptors> <parent pid>`; settings come first."""
     kind = sys.argv[1]
-    descriptor, turnstile_descriptor, parent = map(int, sys.argv[2:])
+    *descriptors, parent = map(int, sys.argv[2:])
     if not _die_with(parent):
         return 1
-    sys.stdout = open(1, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
-    sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
-    with (
-        socket.socket(fileno=descriptor) as connection,
-        socket.socket(fileno=turnstile_descriptor) as turnstile,
-    ):
+    with contextlib.ExitStack() as stack:
+        connection, turnstile, entrance, outlet = (
+            stack.enter_context(socket.socket(fileno=each)) for each in descriptors
+        )
+        words = Words.lead(entrance, outlet, f"worker.child {os.getpid()}", is_alone=kind == SYNC)
         reader = pipe.Reader(connection)
         first = reader.read()
         if not first:
@@ -192,11 +177,9 @@ def main() -> int:
         if kind == ASYNC:
             from .coroutines import serve  # a child of the other kind need not import asyncio
 
-            serve(connection, reader, settings)
+            serve(connection, reader, settings, words)
             return 0
-        child = Child(connection, turnstile, reader, settings)
-        logging.basicConfig(level=logging.INFO, handlers=[_RunLogging(child)])
-        child.serve()
+        Child(connection, turnstile, reader, settings, words).serve()
     return 0
 
 

@@ -7,10 +7,11 @@ import os
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
 from . import pipe, reaper
+from .output_pipe import Outlet
 from .turnstile import Turnstile
 
 
@@ -23,6 +24,9 @@ class ChildProcess:
     turnstile: Turnstile
     reader: pipe.Reader
     marker: str
+    outlet: Outlet
+    remains: bytes = field(default=b"", init=False)
+    """Once it is destroyed: what its processes wrote last, and nobody read."""
 
     @property
     def pid(self) -> int:
@@ -49,6 +53,8 @@ class ChildProcess:
         self.hang_up()
         reaper.kill_all(self.pid, self.marker)
         self.process.wait()
+        self.remains = self.outlet.remains()
+        self.outlet.close()
 
 
 class Parts(TypedDict):
@@ -59,13 +65,14 @@ class Parts(TypedDict):
     turnstile: Turnstile
     reader: pipe.Reader
     marker: str
+    outlet: Outlet
 
 
 def start(kind: str, marker: str, settings: dict[str, Any]) -> Parts:
     """Start a child of this kind (`sync` or `async`); it says `ready` when its handlers are imported."""
     ours, theirs = socket.socketpair()
-    turnstile = Turnstile()
-    descriptors = [theirs.fileno(), turnstile.exit.fileno()]
+    turnstile, outlet = Turnstile(), Outlet()
+    descriptors = [each.fileno() for each in (theirs, turnstile.exit, outlet.entrance, outlet.exit)]
     environ = {**os.environ, reaper.MARKER: marker}
     if settings["reload"]:  # two edits within one second: the second must not meet the code of the first
         environ["PYTHONDONTWRITEBYTECODE"] = "1"
@@ -77,7 +84,13 @@ def start(kind: str, marker: str, settings: dict[str, Any]) -> Parts:
         env=environ,
     )
     theirs.close()
+    outlet.started()
     ours.sendall(pipe.pack(["settings", settings]))
     return Parts(
-        process=process, connection=ours, turnstile=turnstile, reader=pipe.Reader(ours), marker=marker
+        process=process,
+        connection=ours,
+        turnstile=turnstile,
+        reader=pipe.Reader(ours),
+        marker=marker,
+        outlet=outlet,
     )

@@ -299,7 +299,8 @@ class CoroutinePool:
                 message = (
                     f"the process of the event loop {how} while it ran, with {len(child.begun)} runs on it"
                 )
-                self._on_ended(run, RunOutcome(Outcome.FAILED, message, wall_ms(begun.began_s)))
+                said = RunOutcome(Outcome.FAILED, message, wall_ms(begun.began_s), output=child.remains)
+                self._on_ended(run, said)
 
     def _let_go(self, child: LoopChild) -> None:
         self._ear.forget(child.connection)

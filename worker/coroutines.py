@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
-import logging
 import os
 import signal
 import socket
@@ -30,6 +29,7 @@ from . import pipe, reaper
 from .loaded import Loaded
 from .one_run import Desk, Given, OneRun
 from .outcome import RunOutcome
+from .words import Words
 
 if TYPE_CHECKING:
     from .rq_bridge import RqBridge
@@ -72,13 +72,18 @@ class Coroutines:
     """The runs on one event loop."""
 
     def __init__(
-        self, loop: Loop, connection: socket.socket, reader: pipe.Reader, settings: dict[str, Any]
+        self,
+        loop: Loop,
+        connection: socket.socket,
+        reader: pipe.Reader,
+        settings: dict[str, Any],
+        words: Words,
     ) -> None:
         self._loop = loop
         self._connection = connection
         self._writer = pipe.Writer(connection)
         self._reader = reader
-        self._desk = Desk(settings, self._writer.mention)
+        self._desk = Desk(settings, words, self._writer.mention)
         self._loaded = Loaded(settings["handlers"])
         self._rq_settings: dict[str, Any] = settings["rq"]
         self._bridge: RqBridge | None = None
@@ -215,25 +220,17 @@ class _Watch:
             run.log.line(_BLOCKED.format(_BLOCKED_S, stack), "WARNING", "baton")
 
 
-class _RunLogging(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        run = _run.get()
-        if run is not None:
-            run.log.line(self.format(record), record.levelname, f"{record.filename}:{record.lineno}")
-
-
 async def _awaited(value: Any) -> Any:
     return await value if inspect.isawaitable(value) else value
 
 
-def serve(connection: socket.socket, reader: pipe.Reader, settings: dict[str, Any]) -> None:
+def serve(connection: socket.socket, reader: pipe.Reader, settings: dict[str, Any], words: Words) -> None:
     """Be an event loop until the parent hangs up."""
-    logging.basicConfig(level=logging.INFO, handlers=[_RunLogging()])
     loop = Loop()
     asyncio.set_event_loop(loop)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # the parent says what shall end
     try:
-        loop.run_until_complete(Coroutines(loop, connection, reader, settings).serve())
+        loop.run_until_complete(Coroutines(loop, connection, reader, settings, words).serve())
     finally:
         loop.close()

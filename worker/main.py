@@ -45,6 +45,7 @@ from .pool import Pool
 from .progress import ProgressBoard
 from .reload import Reloader
 from .replay import LogRetention, Replay
+from .runlog import LogFolder
 from .runs import Run, Runs
 from .seats import Seat, Seats
 from .spool import Spool
@@ -68,10 +69,12 @@ def run(
     reload: bool,
     concurrency: int,
     async_concurrency: int,
+    scripts: Sequence[str],
     rq_url: str,
     rq_serializer: str,
     rq_hook: bool,
     log_dir: str,
+    log_cap_bytes: int,
     log_retention_days: int,
     spool_dir: str,
     spool_limit_bytes: int,
@@ -92,8 +95,8 @@ def run(
     kept = Kept(spool, seats, runs, redis, interval_s=min(LONGEST_INTERVAL_S, beat_interval_s))
     orphans = Orphans(spool, {seat.app_name: seat.key for seat in seats})
     gauge = SpoolGauge(spool, kept, orphans.quarantine, spool_limit_bytes)
-    abilities = Abilities(has_rq=bool(rq_url))
-    courier = Courier(seats, runs, spool, abilities, executor_id)
+    abilities = Abilities(executor_id, has_rq=bool(rq_url), scripts=scripts)
+    courier = Courier(seats, runs, spool, abilities, executor_id, LogFolder(logs, log_cap_bytes))
     started_ms = SYSTEM_CLOCK.now_ms()
 
     def info(app_name: str) -> ExecutorInfo:
@@ -109,6 +112,7 @@ def run(
             version=baton.__version__,
             state="running" if courier.claims_from(app_name) else "draining",
             tags=tuple(tags),
+            glue_types=tuple(sorted(abilities.interpreters)),
             problem=abilities.problem,
             spool_state=gauge.facts.state,
             spool_bytes=gauge.facts.bytes,
@@ -132,8 +136,10 @@ def run(
         "executor_id": executor_id,
         "keys": {seat.app_name: seat.key.hex() for seat in seats},
         "log_dir": str(logs),
+        "log_cap_bytes": log_cap_bytes,
         "spool_folder": str(spool.folder),
         "handlers": list(handlers),
+        "interpreters": abilities.interpreters,
         "reload": reload,
         "rq": {
             "url": rq_url,

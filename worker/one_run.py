@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import sys
 import time
 import traceback
 from collections.abc import Callable
@@ -27,6 +26,7 @@ from baton.failpoints import failpoint
 from . import journal, outcome, runlog
 from .outcome import RunOutcome
 from .reporter import Reporter
+from .words import Words
 
 KILLED = "[job running, killed]"
 
@@ -91,34 +91,34 @@ class OneRun:
 class Desk:
     """What the runs of one child process share: where logs and endings go."""
 
-    def __init__(self, settings: dict[str, Any], mention: Callable[[list[Any]], None]) -> None:
+    def __init__(self, settings: dict[str, Any], words: Words, mention: Callable[[list[Any]], None]) -> None:
         self._mention = mention
+        self._words = words
         self._executor_id: str = settings["executor_id"]
         self._keys = {app_name: bytes.fromhex(key) for app_name, key in settings["keys"].items()}
-        self._log_dir = Path(settings["log_dir"])
+        self._logs = runlog.LogFolder(Path(settings["log_dir"]), settings["log_cap_bytes"])
         self._journal = journal.Journal(Path(settings["spool_folder"]))
 
     def begin(self, given: Given) -> OneRun:
         """Open its log and make its context."""
         trigger = given.trigger
         try:
-            log = runlog.RunLog(runlog.path_of(self._log_dir, trigger["log_date_time"], trigger["log_id"]))
+            log = self._logs.open(trigger["log_date_time"], trigger["log_id"])
         except OSError as problem:
             # a full disk, a folder that is gone: the run matters more than its words
-            print(f"run {trigger['log_id']} has no log: {problem}", file=sys.__stderr__)
+            print(f"run {trigger['log_id']} has no log: {problem}")
             log = runlog.RunLog(Path(os.devnull))
-        log.line(f"job execute start, param: {trigger['executor_params']}", "INFO", "baton")
+        log.remark(f"job execute start, param: {trigger['executor_params']}")
+        self._words.begin_run(log)
         return OneRun(given, log, self._mention)
 
     def end(self, run: OneRun, said: RunOutcome) -> list[Any]:
         """Write the ending down; answers the message that tells the parent."""
         was_cancelled = run.context.cancelled
         run.reporter.close()
-        with contextlib.suppress(ValueError, OSError):
-            sys.stdout.flush()
-            sys.stderr.flush()
-        line = f"job execute end(finish), {said.outcome}: {said.handle_msg}".rstrip(": ")
-        run.log.line(line, "INFO", "baton")
+        self._words.end_run(run.log)
+        if not was_cancelled:
+            run.log.remark(outcome.last_line(said))
         run.log.close()
         failpoint("run.ended")
         frame = self._sealed(run.given, said)

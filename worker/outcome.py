@@ -24,6 +24,8 @@ class RunOutcome:
     started_ms: int = 0
     ended_ms: int = 0
     result: str = ""
+    output: bytes = b""
+    """What the processes of a run that was cut off wrote last; for its log."""
 
 
 def of_code(code: int, message: str, started_ms: int, ended_ms: int, result: str) -> RunOutcome:
@@ -31,6 +33,11 @@ def of_code(code: int, message: str, started_ms: int, ended_ms: int, result: str
     if code <= 0:
         return RunOutcome(Outcome.FAILED, RESULT_LOST, started_ms, ended_ms)
     return RunOutcome(outcome_of(code), message, started_ms, ended_ms, result)
+
+
+def last_line(ended: RunOutcome) -> str:
+    """How the log of a run ends (seed row R4)."""
+    return f"job execute end(finish), {ended.outcome}: {ended.handle_msg}".rstrip(": ")
 
 
 def callback(

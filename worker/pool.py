@@ -267,7 +267,8 @@ class Pool:
         self._remove(child)
         telemetry.event("run.killed", log_id=run.log_id, outcome=stop.outcome, how=how)
         suffix = "" if stop.outcome is Outcome.TIMED_OUT else KILLED_RUNNING
-        self._on_ended(run, RunOutcome(stop.outcome, stop.reason + suffix, wall_ms(began_s)))
+        said = RunOutcome(stop.outcome, stop.reason + suffix, wall_ms(began_s), output=child.remains)
+        self._on_ended(run, said)
 
     def _bury(self, child: WarmChild) -> None:
         """A child is gone by itself; its run ends as what is known of it."""
@@ -280,8 +281,9 @@ class Pool:
                 time.sleep(_PAUSE_AFTER_FAILED_START_S)
             return
         if run.stop is not None:
-            said = RunOutcome(run.stop.outcome, run.stop.reason + KILLED_RUNNING, wall_ms(child.began_s))
-            self._on_ended(run, said)
+            reason = run.stop.reason + KILLED_RUNNING
+            began_ms = wall_ms(child.began_s)
+            self._on_ended(run, RunOutcome(run.stop.outcome, reason, began_ms, output=child.remains))
             return
         written = self._written_ending(run)
         if written is not None:  # it died between the journal and its answer
@@ -290,7 +292,8 @@ class Pool:
         how = how_it_ended(child.process.returncode)
         telemetry.warning("child.died", log_id=run.log_id, how=how)
         message = f"the process of the handler {how} while it ran"
-        self._on_ended(run, RunOutcome(Outcome.FAILED, message, wall_ms(child.began_s)))
+        said = RunOutcome(Outcome.FAILED, message, wall_ms(child.began_s), output=child.remains)
+        self._on_ended(run, said)
 
     def _let_go(self, child: WarmChild) -> None:
         self._ear.forget(child.connection)

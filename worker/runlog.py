@@ -27,6 +27,8 @@ RESERVE_BYTES = 16 * 1024
 LINE_CAP_CHARS = 64 * 1024
 OURS = "baton"
 """The call site of what the executor itself says."""
+OUTPUT = "output"
+"""The call site of what a process wrote that is not the handler's own Python code."""
 _REMARK_CAP_CHARS = 4 * 1024
 """Of the executor's own words once a file is full: several must fit into the reserve."""
 _CUT = " …[line cut: it had {:,} characters]"
@@ -52,8 +54,9 @@ class RunLog:
     """
 
     def __init__(self, path: Path, cap_bytes: int = CAP_BYTES) -> None:
+        self.path = path
         self.descriptor = _open(path)
-        self._cap_bytes = cap_bytes
+        self.cap_bytes = cap_bytes
         self._body_bytes = cap_bytes - RESERVE_BYTES
         self._lost_bytes = 0
         self._lost_why = ""
@@ -86,7 +89,7 @@ class RunLog:
             self._is_full = True
             if room < 0:
                 return  # another writer was here first, and marked it
-            added = added[:room] + b"\n" + _TRUNCATED.format(self._cap_bytes).encode()
+            added = added[:room] + b"\n" + _TRUNCATED.format(self.cap_bytes).encode()
         self._write(added)
 
     def remark(self, text: str, level: str = "INFO") -> None:
@@ -98,7 +101,7 @@ class RunLog:
         if len(text) > _REMARK_CAP_CHARS:
             text = text[:_REMARK_CAP_CHARS] + _CUT.format(len(text))
         line = _line(text, level, OURS)
-        if self._size() + len(line) <= self._cap_bytes:
+        if self._size() + len(line) <= self.cap_bytes:
             self._write(line)
 
     def close(self) -> None:
@@ -139,22 +142,36 @@ class LogFolder:
         """Begin to write the file of a run, or go on with it."""
         return RunLog(self.of(log_date_time, log_id), self.cap_bytes)
 
-    def append(self, log_date_time: int, log_id: int, *remarks: str, level: str = "INFO") -> bool:
+    def append(
+        self, log_date_time: int, log_id: int, *remarks: str, level: str = "INFO", output: bytes = b""
+    ) -> bool:
         """Add what the executor says of a run that nobody else writes for; see `append`."""
-        return append(self.of(log_date_time, log_id), *remarks, level=level, cap_bytes=self.cap_bytes)
+        path = self.of(log_date_time, log_id)
+        return append(path, *remarks, level=level, cap_bytes=self.cap_bytes, output=output)
 
 
-def append(path: Path, *remarks: str, level: str = "INFO", cap_bytes: int = CAP_BYTES) -> bool:
+def append(
+    path: Path, *remarks: str, level: str = "INFO", cap_bytes: int = CAP_BYTES, output: bytes = b""
+) -> bool:
     """Add lines to the file of a run from outside: why it was killed, and what that took.
 
-    Safe in every state of the file: at its cap, deleted with its folder, on a full disk. Answers
-    whether the file could be opened.
+    Before them comes `output`, what its processes wrote last. Safe in every state of the file: at its
+    cap, deleted with its folder, on a full disk. Answers whether the file could be opened.
     """
     with opened(path, cap_bytes) as log:
+        if log is None:
+            return False
+        if output:
+            log.lines(lines_of(output), "INFO", OUTPUT)
         for remark in remarks:
-            if log is not None:
-                log.remark(remark, level)
-        return log is not None
+            log.remark(remark, level)
+        return True
+
+
+def lines_of(output: bytes) -> list[str]:
+    """The lines that a process wrote, as text: bytes that are no UTF-8 become escapes."""
+    text = output.decode("utf-8", "backslashreplace").replace("\r\n", "\n").replace("\r", "\n")
+    return text.removesuffix("\n").split("\n")
 
 
 @contextlib.contextmanager
