@@ -2,7 +2,7 @@
 
 Nothing in the stream is believed before its signature was checked. A repeated result changes
 nothing, because only a row that has not ended is ended. One exception: a row closed as lost is
-corrected by its executor's own late result, as long as no retry of it exists.
+corrected by its executor's own late result, as long as no newer attempt exists (`late.py`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from baton import telemetry
 from baton.broker.results import BadItem, ResultEntry, ResultItem
 from baton.envelope import unseal
 from baton.errors import Malformed, MessageError
@@ -20,7 +19,7 @@ from baton.messages import HandleCallbackParam, TriggerParam, cut_message
 from baton.store import fixed_delay, runs, triggers
 from baton.vocabulary import HANDLE_CODE_OF, Ending, Outcome, TriggerCode
 
-from . import failed_callbacks
+from . import failed_callbacks, late
 from .failed_callbacks import Rejected
 from .followup import follow
 
@@ -90,16 +89,14 @@ def apply_batch(
         runs.reroute(connection, item.log_id, item.executor, item.attempt, item.reason)
         for item in reading.rerouted
     )
-    first_words = _one_per_row(reading.verified)
-    ended = runs.finish(connection, [verified.ending for verified in first_words])
+    ended = runs.finish(connection, _best_first(reading.verified))
     followups = triggers.plan(connection, follow(connection, ended, now_ms), now_ms)
     fixed_delay.run_ended(connection, {row.job_id for row in ended}, now_ms)
-    missing = _without_row(connection, first_words, ended)
+    missing = _of_no_row(connection, reading.verified, ended)
     rejects = reading.rejected + missing
     failed_callbacks.keep(connection, rejects, now_ms)
     failed_callbacks.forget_applied(connection, entries, rejects)
-    for late in reading.stale:
-        telemetry.event("apply.stale", log_id=late.log_id, attempt=late.attempt, outcome=late.outcome)
+    late.note_superseded(connection, reading.stale)
     return Applied(
         ended=len(ended),
         followups=followups,
@@ -216,28 +213,27 @@ def storable(text: str) -> str:
     return cut_message(clean)
 
 
-def _one_per_row(verified: Sequence[Verified]) -> list[Verified]:
-    """The first word on each row; an executor's own word outranks "lost"."""
-    first: dict[int, Verified] = {}
+def _best_first(verified: Sequence[Verified]) -> list[runs.RunEnding]:
+    """Rows in the order of their first words; several words on one row stand together."""
+    by_row: dict[int, list[runs.RunEnding]] = {}
     for each in verified:
-        log_id = each.ending.log_id
-        known = first.setdefault(log_id, each)
-        if known.item.ending is Ending.LOST and each.item.ending is Ending.SETTLED:
-            first[log_id] = each
-    return list(first.values())
+        by_row.setdefault(each.ending.log_id, []).append(each.ending)
+    return [
+        ending
+        for endings in by_row.values()
+        for ending in (endings if len(endings) == 1 else late.best_first(endings))
+    ]
 
 
-def _without_row(
+def _of_no_row(
     connection: Connection, asked: Sequence[Verified], ended: Sequence[runs.Finished]
 ) -> list[Rejected]:
-    """Of the endings that ended nothing: those whose row does not exist. The others are repeats."""
+    """Of the endings that ended nothing: those whose row does not exist. The others are repeats, or late."""
     done = {row.log_id for row in ended}
     rest = [verified for verified in asked if verified.ending.log_id not in done]
     if not rest:
         return []
-    known = runs.states(connection, [verified.ending.log_id for verified in rest])
-    return [
-        rejected(verified.entry, verified.item, UNKNOWN_ROW)
-        for verified in rest
-        if verified.ending.log_id not in known
-    ]
+    states = runs.states(connection, [verified.ending.log_id for verified in rest])
+    late.note_unused(connection, [verified.ending for verified in rest], states)
+    first = {v.ending.log_id: v for v in reversed(rest) if v.ending.log_id not in states}
+    return [rejected(verified.entry, verified.item, UNKNOWN_ROW) for verified in reversed(first.values())]

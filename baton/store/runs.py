@@ -499,6 +499,13 @@ def note(connection: Connection, log_id: int, text_: str) -> None:
     connection.execute(update(JobLog).where(JobLog.id == log_id).values(handle_msg=_with_line(text_)))
 
 
+def note_once(connection: Connection, log_id: int, text_: str) -> None:
+    """As `note`, unless the line stands there already."""
+    is_new = ~func.coalesce(JobLog.handle_msg, "").contains(text_, autoescape=True)
+    statement = update(JobLog).where(JobLog.id == log_id, is_new)
+    connection.execute(statement.values(handle_msg=_with_line(text_)))
+
+
 def _with_line(line: str) -> ColumnElement[str]:
     return case(
         (func.coalesce(JobLog.handle_msg, "") == "", line),
@@ -547,6 +554,8 @@ def _retry_refused(connection: Connection, job_ids: set[int]) -> set[int]:
 
 
 def _may_end(row: Row, ending: RunEnding, retried: set[int]) -> bool:
+    if ending.attempt < row[_ATTEMPT]:
+        return False  # a newer attempt has begun: this one may only be noted
     if row[_OUTCOME] is None:
         return True
     is_executors_own_word = ending.token > 0 and ending.outcome != Outcome.LOST

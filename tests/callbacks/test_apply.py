@@ -131,7 +131,7 @@ def test_a_discarded_run_is_a_refused_trigger_with_the_reason(world: World, trig
     assert reason in row["trigger_msg"]
 
 
-def test_a_stale_result_is_told_and_changes_nothing(world: World) -> None:
+def test_a_stale_result_is_told_and_noted_and_changes_nothing_else(world: World) -> None:
     log_id = queued(world, attempt=2)
     before = world.log(log_id)
     frame = callback(log_id)
@@ -143,7 +143,9 @@ def test_a_stale_result_is_told_and_changes_nothing(world: World) -> None:
 
     assert applied == Applied(stale=1)
     assert telemetry.count("apply.stale") == told + 1
-    assert world.log(log_id) == before
+    after = world.log(log_id)
+    assert after["handle_msg"].startswith("late result of attempt 1 from ")
+    assert after | {"handle_msg": before["handle_msg"]} == before
 
 
 def test_a_run_that_is_started_again_has_its_attempt_raised_and_goes_on(world: World) -> None:
@@ -430,5 +432,5 @@ def test_the_end_of_a_run_tells_a_fixed_delay_its_next_time(world: World) -> Non
     apply(world, entry(settled(log_id, Outcome.FAILED)))
     assert world.look(Job, job)["next_trigger_time"] == AWAITING_END_MS, "its retry is under way"
 
-    apply(world, entry(settled(world.logs(job)[-1]["id"])))
+    apply(world, entry(settled(world.logs(job)[-1]["id"], attempt=2)))
     assert world.look(Job, job)["next_trigger_time"] == NOW_MS + 10_000

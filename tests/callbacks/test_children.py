@@ -50,7 +50,7 @@ def test_a_success_by_retry_triggers_the_child(world: World) -> None:
     assert world.logs(child) == []
     retry = world.logs(parent)[1]["id"]
 
-    apply(world, entry(settled(retry)))
+    apply(world, entry(settled(retry, attempt=2)))
 
     assert [row["trigger_key"] for row in world.logs(child)] == [f"parent:{retry}"]
 
@@ -83,7 +83,7 @@ def test_a_broadcast_triggers_the_child_when_its_last_shard_has_succeeded(world:
     assert world.logs(child) == [], "one shard has failed"
     retry = world.logs(parent)[-1]
     assert (retry["shard_index"], retry["shard_total"], retry["is_pinned"]) == (2, 3, False)
-    apply(world, entry(settled(retry["id"])))
+    apply(world, entry(settled(retry["id"], attempt=2)))
 
     assert [row["trigger_key"] for row in world.logs(child)] == [f"parent:{first}"]
 
