@@ -55,6 +55,7 @@ def test_a_class_has_one_instance_per_child_that_is_destroyed_when_the_child_lea
     counted = [path.name.split("-") for path in tmp_path.glob("destroyed-*")]
     assert {pid for _, pid, _ in counted} == pids, "each instance that was made was destroyed"
     assert sum(int(runs) for _, _, runs in counted) == 3, "and each counted its own runs"
+    assert ("destroy fails on purpose" in worker.output) == (handler == "async-class"), "errors are logged"
 
 
 def test_an_init_that_fails_fails_its_run_and_is_tried_again_by_the_next(world, start, tmp_path):
