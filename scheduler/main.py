@@ -55,13 +55,14 @@ def run(
         engine,
         redis,
         pusher,
+        host=socket.gethostname(),
         on_opened=pusher_loop.wake,
         sweep_interval_s=sweep_interval_s,
         # by then an executor has named its runs, or has stopped them itself
         reassert_window_s=executor_dead_after_s,
     )
     sweeper_loop = Loop("sweeper", sweeper.step)
-    watcher = Watcher(engine, redis, dead_after_s=executor_dead_after_s)
+    watcher = Watcher(engine, redis, dead_after_s=executor_dead_after_s, host=socket.gethostname())
 
     def wake_when_nudged() -> float:
         if wait_for_nudge(blocking, NUDGE_WAIT_S):

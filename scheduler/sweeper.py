@@ -94,6 +94,7 @@ class Sweeper:
         redis: Redis,
         pusher: Pusher,
         *,
+        host: str = "",
         on_opened: Callable[[], None],
         sweep_interval_s: float,
         reassert_window_s: float,
@@ -102,6 +103,10 @@ class Sweeper:
         self._engine = engine
         self._redis = redis
         self._pusher = pusher
+        self._traceless = (
+            "lost without a trace: Redis had seen it, but in two looks it was in no lane and nobody had it, "
+            f"and no result of it came; noticed by {f'the sweeper on {host}' if host else 'a sweeper'}"
+        )
         self._results = Results(redis, redis, "sweeper")
         self._on_opened = on_opened
         self._sweep_interval_s = sweep_interval_s
@@ -241,11 +246,11 @@ class Sweeper:
         # forgotten but not yet pushed: the next sweep finds these rows unknown and pushes them
         recovery.forget(self._redis, app_name, [row.log_id for row in rows])
         self._pusher.push(raised, already_judged=True)
-        self._report(app_name, Ending.RERUN, raised, "lost without a trace, started again")
+        self._report(app_name, Ending.RERUN, raised, f"{self._traceless}; started again")
 
     def _report_lost(self, app_name: str, rows: Sequence[runs.UnfinishedRow]) -> None:
         if rows:
-            self._report(app_name, Ending.LOST, rows, "lost without a trace: neither waiting nor running")
+            self._report(app_name, Ending.LOST, rows, self._traceless)
 
     def _report(self, app_name: str, ending: Ending, rows: Sequence[runs.UnfinishedRow], reason: str) -> None:
         endings = {

@@ -54,11 +54,18 @@ class Watcher:
     """Looks at the beat counters of all groups about once a second."""
 
     def __init__(
-        self, engine: Engine, redis: Redis, *, dead_after_s: float, clock: Clock = SYSTEM_CLOCK
+        self,
+        engine: Engine,
+        redis: Redis,
+        *,
+        dead_after_s: float,
+        host: str = "",
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._engine = engine
         self._redis = redis
         self._dead_after_s = dead_after_s
+        self._name = f"the watcher on {host}" if host else "a watcher"
         self._clock = clock
         self._silences: dict[tuple[str, str], _Silence] = {}
         self._looked_s: dict[str, float] = {}
@@ -81,7 +88,7 @@ class Watcher:
             silence = _longer(self._silences.get((app_name, executor_id)), beat, gap_s)
             self._silences[app_name, executor_id] = silence
             if self._is_dead(silence):
-                lost += self._take_back(app_name, executor_id, beat)
+                lost += self._take_back(app_name, executor_id, silence)
         return lost
 
     def _gap_since_last_look(self, app_name: str) -> float:
@@ -98,9 +105,10 @@ class Watcher:
     def _is_dead(self, silence: _Silence) -> bool:
         return silence.observed_s >= self._dead_after_s and silence.readings >= LEAST_READINGS
 
-    def _take_back(self, app_name: str, executor_id: str, beat: int) -> list[LostExecutor]:
+    def _take_back(self, app_name: str, executor_id: str, silence: _Silence) -> list[LostExecutor]:
         del self._silences[app_name, executor_id]
-        endings = recovery.recover(self._redis, app_name, executor_id, beat)
+        evidence = f"its last beat was at least {silence.observed_s:.1f} s old, noticed by {self._name}"
+        endings = recovery.recover(self._redis, app_name, executor_id, silence.beat, evidence=evidence)
         if endings is None:
             return []  # it has beaten since we looked: alive after all, its silence starts anew
         counts = Counter(str(ending) for _, ending in endings)

@@ -20,7 +20,7 @@ from .executor import Executor
 from .runs import Runs
 from .seats import Seat
 
-_LOST = Stop(Outcome.LOST, "the executor could not renew its lease and stopped the run itself")
+_LOST = "the executor could not renew its lease for {:.1f} s and stopped the run itself"
 _TAKEN = Stop(Outcome.LOST, "another executor has the lease of this run now")
 
 
@@ -60,7 +60,7 @@ class Leases:
             is_new = self._renew()
         except Exception:
             if started_s - self._renewed_s >= self._fence_after_s:
-                self._fence()
+                self._fence(started_s - self._renewed_s)
             raise
         self._renewed_s = started_s
         return 0.0 if is_new else self._beat_interval_s
@@ -111,8 +111,9 @@ class Leases:
         telemetry.warning("lease.lost", log_id=log_id)
         self._executor.stop(log_id, _TAKEN)
 
-    def _fence(self) -> None:
+    def _fence(self, silent_s: float) -> None:
+        lost = Stop(Outcome.LOST, _LOST.format(silent_s))
         for run in self._runs.of(self._seat.app_name):
             if not run.has_ended and run.stop is None:
                 telemetry.warning("lease.lost", log_id=run.log_id)
-                self._executor.stop(run.log_id, _LOST)
+                self._executor.stop(run.log_id, lost)

@@ -184,7 +184,14 @@ class Consumer:
         """
         beat = self._redis.hget(self._keys.named("beats"), self._executor_id)
         if beat is not None:
-            recovery.recover(self._redis, self._app_name, self._executor_id, int(cast(bytes, beat)))
+            recovery.recover(
+                self._redis,
+                self._app_name,
+                self._executor_id,
+                int(cast(bytes, beat)),
+                what_it_did="was stopped",
+                evidence="and said goodbye itself",
+            )
 
     def _claim_arguments(self, room: Room) -> list[Argument]:
         arguments: list[Argument] = [self._keys.prefix, self._executor_id]

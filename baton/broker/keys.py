@@ -15,7 +15,7 @@
 | `needs` | hash | none | lane -> what its runs need of an executor: a handler, or a glue type |
 | `siblings:<job>` | set | none | the lanes that share the slots of a job |
 | `own:<executor>` | set | with its executor | the lanes that only it may claim from |
-| `leases` | hash | none | log id -> token, executor, lane, message |
+| `leases` | hash | none | log id -> token, executor, lane, since when, message |
 | `held:<executor>` | set | with its executor | log ids leased to it |
 | `cancels` | hash | with its run | log id -> outcome and reason somebody asked for |
 | `reruns` | hash | with its run | log id -> newest attempt and count, for runs taken back from the dead |

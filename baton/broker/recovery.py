@@ -24,17 +24,27 @@ _PAGE = 1_000
 
 
 def recover(
-    redis: Redis, app_name: str, executor_id: str, beat: int, max_reruns: int = 3
+    redis: Redis,
+    app_name: str,
+    executor_id: str,
+    beat: int,
+    max_reruns: int = 3,
+    *,
+    what_it_did: str = "stopped beating",
+    evidence: str = "",
 ) -> list[tuple[int, Ending]] | None:
     """Take back all runs of an executor whose counter stood still at `beat`.
 
-    Each run ends or goes back to its lane, and is reported in the stream, by the script itself.
+    `evidence` says how that was noticed; it stands on the row of each run. Each run ends or goes back to
+    its lane, and is reported in the stream, by the script itself.
     None: it has beaten again meanwhile; runs taken back until then stay taken back.
     """
     keys = GroupKeys(app_name, executor_id)
     taken: list[tuple[int, Ending]] = []
     while True:
-        arguments: list[str | bytes | int] = [keys.prefix, executor_id, beat, max_reruns, RUNS_PER_CALL]
+        arguments: list[str | bytes | int] = [
+            keys.prefix, executor_id, beat, max_reruns, RUNS_PER_CALL, what_it_did, evidence,
+        ]  # fmt: skip
         answer = scripts.load("recover").run(redis, keys, arguments)
         if answer is None:
             return None

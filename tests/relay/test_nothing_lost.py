@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 
 import pytest
@@ -96,6 +97,11 @@ def test_an_executor_killed_mid_run(whole_baton, on_lost, outcomes):
     baton.wait_until_ended(1)
     assert baton.outcomes() == outcomes
     assert baton.verdict(serial=[job_id]).overlapping == ()
+    told = re.compile(
+        r"executor lost: \S+ stopped beating while it ran this; it had it for [\d.]+ s, "
+        r"its last beat was at least [\d.]+ s old, noticed by the watcher on \S+"
+    )
+    assert told.search(baton.facts()[0].handle_msg)
 
 
 def test_redis_killed_and_started_again(whole_baton):

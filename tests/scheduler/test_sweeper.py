@@ -4,7 +4,6 @@ import pytest
 
 from baton import telemetry
 from baton.broker import recovery
-from baton.broker.consumer import Room
 from baton.broker.results import Results
 from baton.store.models import JobLog
 from baton.vocabulary import Ending, Outcome
@@ -321,7 +320,7 @@ def test_nothing_is_repaired_when_nothing_is_wrong(world: World) -> None:
     job, _ = queued(world, runs=3)
     group = world.look(JobLog, world.logs(job)[0]["id"])["group_id"]
     world.row(world.job(group))
-    world.executor().claim(Room(1))
+    world.executor().claim(1)
     before = telemetry.count("sweep.repaired")
 
     sweep(world, a_sweeper(world), times=2)

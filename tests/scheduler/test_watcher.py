@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from baton.broker import presence
@@ -42,6 +44,22 @@ def test_an_executor_is_dead_after_twelve_seconds_of_silence(world: World) -> No
     assert look_for(world, watcher, 1) == [LostExecutor(GROUP, "e1", ((log_id, Ending.LOST),))]
     assert presence.beats(world.redis, GROUP) == {}
     assert world.reported() == [f"lost:{log_id}"]
+
+
+def test_the_row_of_a_lost_run_has_the_evidence(world: World) -> None:
+    """Which executor, how long it had the run, how long it was silent, who noticed."""
+    running(world)
+    watcher = Watcher(world.engine, world.redis, dead_after_s=12.0, host="here", clock=world.clock)
+
+    look_for(world, watcher, 13)
+
+    [entry] = world.entries()
+    assert re.fullmatch(
+        r"executor lost: e1 stopped beating while it ran this; it had it for \d+\.\d s, "
+        r"its last beat was at least 12\.0 s old, noticed by the watcher on here",
+        entry.items[0].reason,
+    )
+    assert entry.items[0].executor == "e1"
 
 
 def test_a_lost_run_goes_back_to_its_lane_where_the_job_says_so(world: World) -> None:

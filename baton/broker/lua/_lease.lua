@@ -3,18 +3,27 @@
 --   `<log id>:<attempt>:<reruns>:<on lost>:<expires>:<pinned>:<slots>:<sealed TriggerParam>`:
 --   `expires` in epoch milliseconds (0: never), `pinned` 1 if no other executor may have it, `slots`
 --   how many runs its lane may have at a time, with a `J` behind it if all lanes of the job together.
--- A lease is `<token>|<executor>|<lane>|<element>`: whoever takes the run back has the message.
+-- A lease is `<token>|<executor>|<lane>|<since>|<element>`: whoever takes the run back has the message.
+--   `since` in epoch milliseconds, by the clock of Redis: when the executor got the run.
 -- EXPECTS nothing.
 
-local function write_lease(token, executor, lane, element)
-  return token .. '|' .. executor .. '|' .. lane .. '|' .. element
+local function redis_now_ms()
+  local now = redis.call('TIME')
+  return tonumber(now[1]) * 1000 + math.floor(tonumber(now[2]) / 1000)
+end
+
+local function write_lease(token, executor, lane, since_ms, element)
+  return token .. '|' .. executor .. '|' .. lane .. '|' .. string.format('%.0f', since_ms) .. '|' .. element
 end
 
 -- nil for a missing lease
 local function read_lease(value)
   if not value then return nil end
-  local token, executor, lane, start = string.match(value, '^(%d+)|([^|]*)|([^|]*)|()')
-  return { token = token, executor = executor, lane = lane, element = string.sub(value, start) }
+  local token, executor, lane, since, start = string.match(value, '^(%d+)|([^|]*)|([^|]*)|(%d+)|()')
+  return {
+    token = token, executor = executor, lane = lane, since_ms = tonumber(since),
+    element = string.sub(value, start),
+  }
 end
 
 -- nil for bytes that no push of this version wrote: whoever takes them out of a lane puts them aside

@@ -128,14 +128,9 @@ local function next_tokens(n)
   return last - n
 end
 
-local now_ms
+local now_ms = redis_now_ms()
 local function is_over(run)
-  if run.expires == 0 then return false end
-  if not now_ms then
-    local now = redis.call('TIME')
-    now_ms = tonumber(now[1]) * 1000 + math.floor(tonumber(now[2]) / 1000)
-  end
-  return now_ms > run.expires
+  return run.expires > 0 and now_ms > run.expires
 end
 
 local answer, begun, written, holds = {}, {}, {}, {}
@@ -156,7 +151,7 @@ if #taken > 0 then
       local mine = string.format('%.0f', before + i)
       begun[#begun + 1] = run
       written[#written + 1] = run.log_id
-      written[#written + 1] = write_lease(mine, executor, run.lane, run.element)
+      written[#written + 1] = write_lease(mine, executor, run.lane, now_ms, run.element)
       holds[#holds + 1] = run.log_id
       answer[#answer + 1] = mine
       answer[#answer + 1] = run.lane

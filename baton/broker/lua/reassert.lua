@@ -58,7 +58,7 @@ for i = 3, #ARGV, 5 do
     local run = read_element(element)
     if may_have(run, attempt, lane) then
       restore_lane(run, lane)
-      redis.call('HSET', leases, log_id, write_lease(token, executor, lane, element))
+      redis.call('HSET', leases, log_id, write_lease(token, executor, lane, redis_now_ms(), element))
       take_slots({ holding({ lane = lane, element = element }, log_id) })
       redis.call('SADD', held, log_id)
       mark_seen(log_id)

@@ -1,6 +1,7 @@
 -- recover: take back the runs of a dead executor, and what waits for it alone.
 -- KEYS ready running facts needs results marker seq leases cancels reruns executors beats held own mail drains
--- ARGV prefix executor beat max_reruns max_runs
+-- ARGV prefix executor beat max_reruns max_runs what_it_did evidence
+--   what_it_did: `stopped beating`, `left`; evidence: how that was noticed, for the row of each run
 -- ANSWER false if the executor has beaten since the caller looked; else how much is left (0: the
 --   executor is forgotten), followed by a flat list of ending, log_id
 -- INVARIANT what is taken back is reported in the stream in the same step; a re-run goes to the head of
@@ -14,6 +15,7 @@ local cancels, reruns, executors, beats, held, own, mail, drains =
   KEYS[9], KEYS[10], KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15], KEYS[16]
 local prefix, executor, beat = ARGV[1], ARGV[2], ARGV[3]
 local max_reruns, max_runs = tonumber(ARGV[4]), tonumber(ARGV[5])
+local what_it_did, evidence = ARGV[6], ARGV[7]
 --- @include _lane
 --- @include _lease
 --- @include _result
@@ -28,25 +30,30 @@ local function say(ending, run, reason, attempt)
   answer[#answer + 1] = run.log_id
 end
 
-local function start_again(lane, run)
+local now_ms = redis_now_ms()
+-- Which executor, how long it had the run, and how its end was noticed.
+local function last_words(lease)
+  return string.format('executor lost: %s %s while it ran this; it had it for %.1f s, %s',
+    executor, what_it_did, (now_ms - lease.since_ms) / 1000, evidence)
+end
+
+local function start_again(lane, run, why)
   run.attempt, run.reruns = run.attempt + 1, run.reruns + 1
   redis.call('LPUSH', prefix .. 'queue:' .. lane, write_element(run))
   redis.call('HSET', reruns, run.log_id, run.attempt .. ':' .. run.reruns)
-  say('rerun', run, 'executor lost: ' .. executor .. ', started again', run.attempt)
+  say('rerun', run, why .. '; started again', run.attempt)
 end
 
-local function take_back(lane, run, stop)
+local function take_back(lease, run, stop)
   if stop then
     local outcome, reason = string.match(stop, '^(%a+)|(.*)$')
     say(outcome, run, reason .. ' [job running, killed]', run.attempt)
   elseif run.on_lost == 'RERUN' and run.reruns < max_reruns then
-    start_again(lane, run)
+    start_again(lease.lane, run, last_words(lease))
   else
-    local evidence = 'executor lost: ' .. executor .. ' stopped beating while it ran this'
-    if run.on_lost == 'RERUN' then
-      evidence = evidence .. '; started again ' .. run.reruns .. ' times before'
-    end
-    say('lost', run, evidence, run.attempt)
+    local why = last_words(lease)
+    if run.on_lost == 'RERUN' then why = why .. '; started again ' .. run.reruns .. ' times before' end
+    say('lost', run, why, run.attempt)
   end
 end
 
@@ -59,19 +66,20 @@ for _, log_id in ipairs(redis.call('SRANDMEMBER', held, max_runs)) do
     redis.call('HDEL', leases, log_id)
     redis.call('HDEL', cancels, log_id)
     freed[#freed + 1] = holding(lease, log_id)
-    take_back(lease.lane, read_element(lease.element), stop)
+    take_back(lease, read_element(lease.element), stop)
   end
 end
 free_slots(freed)
 make_ready(lanes_of(freed))
 
 -- Nobody else may claim from the lanes of this executor.
+local GONE = 'executor lost: ' .. executor .. ' was gone before it began this; ' .. evidence
 local function let_go(run)
   if run.pinned then
-    say('lost', run, 'executor lost: ' .. executor .. ' was gone before it began this', run.attempt)
+    say('lost', run, GONE, run.attempt)
   else
     forget_seen(run.log_id)
-    say('rerouted', run, 'executor lost: ' .. executor .. ' was gone before it began this', run.attempt)
+    say('rerouted', run, GONE, run.attempt)
   end
 end
 
