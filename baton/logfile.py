@@ -7,7 +7,7 @@ lines where it can be; a line that is longer than a piece comes in several.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 PIECE_BYTES = 128 * 1024
@@ -18,6 +18,10 @@ ReadAt = Callable[[int, int], bytes]
 """(byte, length) -> what is there; shorter at the end."""
 
 _LONGEST_CHARACTER = 4
+_CHUNK_BYTES = 1024 * 1024
+_BEFORE_BYTES = 100
+_AROUND_BYTES = 500
+"""Of a line with a text that was looked for."""
 # controls, so also the escape sequences of terminals; then text that reorders or hides other text
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"
@@ -69,6 +73,50 @@ def piece_before(
         cut = first_line or _broken_character(raw)
         start, raw = start + cut, raw[cut:]
     return Piece(start, raw)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Where a text occurs in a log, as far as it was looked for."""
+
+    places: tuple[Piece, ...]
+    """One for each line that has it, cut to what surrounds it if the line is long."""
+    to_byte: int
+    """The search ended here; it may go on from here."""
+
+
+def find(
+    read_at: ReadAt, text: str, at: int, size: int, *, most: int = 100, scan_bytes: int = 32 * 1024 * 1024
+) -> Found:
+    """Look for `text` from byte `at` on, in capitals or not; within bounds, so in parts."""
+    wanted = text.encode().lower()
+    places: list[Piece] = []
+    stop = min(size, at + scan_bytes)
+    while at < stop and wanted and len(places) < most:
+        chunk = read_at(at, min(_CHUNK_BYTES, size - at))
+        if not chunk:
+            break
+        end = len(chunk)
+        if at + end < size:  # whole lines; of a line longer than that, no match is cut in two
+            end = chunk.rfind(b"\n") + 1 or len(chunk) - len(wanted) + 1
+        for begin, until in _lines_with(wanted, chunk[: end + len(wanted) - 1]):
+            places.append(Piece(at + begin, chunk[begin:until]))
+            if len(places) == most:
+                end = min(until + 1, end)
+                break
+        at += end
+    return Found(tuple(places), min(at, size))
+
+
+def _lines_with(wanted: bytes, chunk: bytes) -> Iterator[tuple[int, int]]:
+    lowered, at = chunk.lower(), 0
+    while (found := lowered.find(wanted, at)) >= 0:
+        line = chunk.rfind(b"\n", 0, found) + 1
+        end = chunk.find(b"\n", found)
+        end = len(chunk) if end < 0 else end
+        begin = max(line, found - _BEFORE_BYTES)
+        yield begin, min(end, begin + _AROUND_BYTES)
+        at = end + 1
 
 
 def visible(raw: bytes) -> str:

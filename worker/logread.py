@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from baton.broker.mailbox import LogAnswer, LogRequest
-from baton.logfile import PIECE_BYTES, Piece, ReadAt, piece_before, piece_from
+from baton.logfile import PIECE_BYTES, Piece, ReadAt, find, piece_before, piece_from
 
 from .runlog import day_of
 
@@ -54,6 +54,8 @@ class LogReader:
         try:
             with _open(self._log_dir, request) as file:
                 index = self._index_of(file)
+                if request.needle:
+                    return _places(request, file)
                 if request.is_by_byte:
                     return self._by_byte(request, file, index, is_growing=is_growing)
                 return self._by_line(request, file, index, is_growing=is_growing)
@@ -234,6 +236,21 @@ def _open(log_dir: Path, request: LogRequest) -> Iterator[LogFile]:
         for descriptor in (file, folder, root):
             if descriptor >= 0:
                 os.close(descriptor)
+
+
+def _places(request: LogRequest, file: LogFile) -> LogAnswer:
+    found = find(file.read_at, request.needle, max(request.from_byte, 0), file.size)
+    lines = [f"{place.from_byte}\t{place.text}\n" for place in found.places]
+    return LogAnswer(
+        from_line=0,
+        to_line=0,
+        content="".join(lines),
+        is_end=found.to_byte >= file.size,
+        log_id=request.log_id,
+        from_byte=max(request.from_byte, 0),
+        to_byte=found.to_byte,
+        size=file.size,
+    )
 
 
 def _lines_in(piece: Piece) -> int:

@@ -35,6 +35,8 @@ class LogRequest:
     reply_to: str = ""
     from_byte: int = -1
     before_byte: int = -1
+    needle: str = ""
+    """A text: the answer's content are places of lines that have it, `<byte>\\t<text>` each."""
     wait_ms: int = 0
     """While nothing has come after `from_byte`, the answer may wait this long for it."""
 

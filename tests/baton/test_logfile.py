@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baton.logfile import END, Piece, piece_before, piece_from, visible
+from baton import logfile
+from baton.logfile import END, Piece, find, piece_before, piece_from, visible
 
 
 def reader(content: bytes):
@@ -99,3 +100,44 @@ def test_what_could_deceive_a_reader_is_shown_as_an_escape(raw, shown):
 @given(st.binary())
 def test_whatever_bytes_there_are_only_line_ends_and_tabs_are_left_as_controls(raw):
     assert all(c in "\n\t" or ord(c) >= 0x20 for c in visible(raw))
+
+
+LINES = b"".join(b"line %d\n" % n for n in range(1, 10_001))
+
+
+@pytest.mark.parametrize("chunk_bytes", [100, 1000, 10**6])
+def test_a_text_is_found_in_every_line_that_has_it_in_capitals_or_not(monkeypatch, chunk_bytes):
+    monkeypatch.setattr(logfile, "_CHUNK_BYTES", chunk_bytes)
+    found = find(reader(LINES), "LINE 99", 0, len(LINES), most=1000)
+
+    assert [place.text for place in found.places] == [
+        f"line {n}" for n in range(1, 10_001) if str(n).startswith("99")
+    ]
+    assert all(LINES[place.from_byte :].startswith(place.raw) for place in found.places)
+    assert found.to_byte == len(LINES)
+
+
+def test_a_search_stops_at_its_bounds_and_goes_on_from_there():
+    few = find(reader(LINES), "99", 0, len(LINES), most=2)
+    rest = find(reader(LINES), "99", few.to_byte, len(LINES), most=2)
+    bounded = find(reader(LINES), "line 10000", 0, len(LINES), scan_bytes=10)
+
+    assert [place.text for place in (*few.places, *rest.places)] == [
+        "line 99", "line 199", "line 299", "line 399",
+    ]  # fmt: skip
+    assert bounded.places == find(reader(LINES), "line 10000", 0, bounded.to_byte).places
+
+
+@pytest.mark.parametrize("at", range(900, 1100, 7))
+def test_a_text_in_a_line_without_end_is_found_wherever_it_is(monkeypatch, at):
+    monkeypatch.setattr(logfile, "_CHUNK_BYTES", 1000)
+    content = b"x" * at + b"needle" + b"y" * 3000
+
+    found = find(reader(content), "needle", 0, len(content))
+
+    assert any("needle" in place.text and len(place.raw) <= 500 for place in found.places)
+
+
+def test_nothing_is_found_where_nothing_is_looked_for():
+    assert find(reader(LINES), "", 0, len(LINES)).places == ()
+    assert find(reader(LINES), "nowhere", 0, len(LINES)).places == ()

@@ -219,3 +219,14 @@ def test_numbers_that_make_no_sense_get_an_answer(folder, reader, request_):
     (folder / f"{ID}.log").write_bytes(b"one\n")
 
     assert reader.answer(request_, is_growing=False).content in {"", "one\n"}
+
+
+def test_places_of_a_text_are_answered_with_their_bytes(folder, reader):
+    (folder / f"{ID}.log").write_bytes(b"one\ntwo \x1b[1m\nthree\nTWO more\n")
+
+    found = reader.answer(LogRequest(ID, DAY_MS, from_byte=0, needle="two"), is_growing=False)
+    rest = reader.answer(LogRequest(ID, DAY_MS, from_byte=10, needle="two"), is_growing=False)
+
+    assert found.content == "4\ttwo \\x1b[1m\n19\tTWO more\n"
+    assert (found.is_end, found.to_byte) == (True, 28)
+    assert rest.content == "19\tTWO more\n"
