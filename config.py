@@ -36,6 +36,9 @@ _FOREIGN_NAMES = ("BATON_TEST_",)
 """Names with our prefix that are no settings of a deployment: the test suite reads them."""
 
 
+_SCRIPT_TYPES = ("GLUE_SHELL", "GLUE_PYTHON", "GLUE_NODEJS", "GLUE_PHP", "GLUE_POWERSHELL")
+
+
 def _setting(environment_name: str, read: Callable[[str], Any], meaning: str, **default: Any) -> Any:
     """One field: where it is read from, what reads and checks it, what it means."""
     return field(metadata={"name": environment_name, "read": read, "meaning": meaning}, **default)
@@ -92,6 +95,14 @@ def _yes_no(value: str) -> bool:
 def _redis_url(value: str) -> str:
     if urlsplit(value).scheme not in ("redis", "rediss", "unix"):
         raise ValueError("allowed is redis://host:6379/0, rediss://… (TLS) or unix:///path/to/socket")
+    return value
+
+
+def _script_types(value: str) -> str:
+    for word in value.split(","):
+        if word.strip() not in (*_SCRIPT_TYPES, "all"):
+            near = _nearest(word.strip(), _SCRIPT_TYPES)
+            raise ValueError(f"allowed is all, or some of {', '.join(_SCRIPT_TYPES)}{near}")
     return value
 
 
@@ -180,6 +191,13 @@ class Settings:
         _whole(1, 10000),
         "`async def` handlers of one worker that run at a time, on one event loop.",
         default=100,
+    )
+    scripts: str = _setting(
+        "BATON_SCRIPTS",
+        _script_types,
+        "The kinds of scripts this worker may run, whoever wrote them in the dashboard: "
+        "`GLUE_SHELL,GLUE_PYTHON`, or `all`. Empty: none.",
+        default="",
     )
     rq_url: str = _setting(
         "BATON_RQ_URL",
@@ -283,6 +301,12 @@ class Settings:
         "Named places where tests make a process die; never in production.",
         default="",
     )
+
+    @property
+    def script_types(self) -> tuple[str, ...]:
+        """The kinds of scripts a worker may run."""
+        words = tuple(word.strip() for word in self.scripts.split(",") if word.strip())
+        return _SCRIPT_TYPES if "all" in words else words
 
     @property
     def groups(self) -> tuple[str, ...]:

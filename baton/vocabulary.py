@@ -85,7 +85,18 @@ class GlueType(StrEnum):
     """How the code of a job reaches the executor."""
 
     BEAN = "BEAN"
+    GLUE_SHELL = "GLUE_SHELL"
+    GLUE_PYTHON = "GLUE_PYTHON"
+    GLUE_NODEJS = "GLUE_NODEJS"
+    GLUE_PHP = "GLUE_PHP"
+    GLUE_POWERSHELL = "GLUE_POWERSHELL"
+    GLUE_GROOVY = "GLUE_GROOVY"
     RQ = "RQ"
+
+    @property
+    def is_script(self) -> bool:
+        """Whether its source travels in the message."""
+        return self.value.startswith("GLUE_")
 
 
 class TriggerType(StrEnum):

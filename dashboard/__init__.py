@@ -30,6 +30,7 @@ from .pages.failed_callbacks import failed_callbacks_pages
 from .pages.jobs import jobs_pages
 from .pages.overview import overview
 from .pages.runs import runs_pages
+from .pages.scripts import scripts_pages
 from .pages.sessions import sessions
 from .pages.triggers import triggers_pages
 from .queries.run_list import LARGEST_ID
@@ -44,6 +45,7 @@ _NOUNS = (
     sessions,
     overview,
     jobs_pages,
+    scripts_pages,
     triggers_pages,
     runs_pages,
     cancellations,

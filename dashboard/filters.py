@@ -12,6 +12,7 @@ from flask import Flask
 from baton.declarations import differs_from_declared
 from baton.vocabulary import (
     BlockStrategy,
+    GlueType,
     MisfireStrategy,
     OnLost,
     Outcome,
@@ -64,6 +65,14 @@ LABELS: dict[str, str] = {
     RouteStrategy.FAILOVER: "The first that beats (failover)",
     RouteStrategy.BUSYOVER: "The first that is idle (busyover)",
     RouteStrategy.SHARDING_BROADCAST: "All of them, a shard each (broadcast)",
+    GlueType.BEAN: "Handler",
+    GlueType.GLUE_SHELL: "Shell script",
+    GlueType.GLUE_PYTHON: "Python script",
+    GlueType.GLUE_NODEJS: "Node.js script",
+    GlueType.GLUE_PHP: "PHP script",
+    GlueType.GLUE_POWERSHELL: "PowerShell script",
+    GlueType.GLUE_GROOVY: "Groovy (Java executors only)",
+    GlueType.RQ: "Function on RQ workers",
     OnLost.FAIL: "Fail",
     OnLost.RERUN: "Run again",
 }

@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
@@ -31,8 +31,9 @@ from baton.envelope import group_key, seal
 from baton.errors import TooLarge
 from baton.failpoints import failpoint
 from baton.messages import TriggerParam, needs_of
-from baton.store import runs
+from baton.store import glue, runs
 from baton.store.engine import read, write
+from baton.store.glue import GlueVersionView
 from baton.vocabulary import BlockStrategy, GlueType, OnLost, RouteStrategy, SerialScope
 
 from .lanes import Lanes, choose_lanes
@@ -133,11 +134,11 @@ class Pusher:
             return
         with read(self._engine) as connection:
             rows = runs.pending(connection, PAGE_ROWS, at_ms, (at_ms, 0))
-        prepared = _Prepared(at_ms, rows)
+        prepared, sources = _Prepared(at_ms, rows), self._sources_of(rows)
         for row in rows:
             if row.app_name is not None:
                 with contextlib.suppress(TooLarge):
-                    prepared.frames[row.log_id] = self.sealed(row, row.app_name)
+                    prepared.frames[row.log_id] = self._sealed(row, row.app_name, sources)
         self._prepared = prepared
 
     def _push_prepared(self) -> bool:
@@ -182,7 +183,18 @@ class Pusher:
 
     def sealed(self, row: runs.PendingRow, app_name: str) -> bytes:
         """The signed message of one row; raises `TooLarge`."""
-        return seal(trigger_param(row, app_name), self._key_of(app_name))
+        return self._sealed(row, app_name, self._sources_of([row]))
+
+    def _sealed(self, row: runs.PendingRow, app_name: str, sources: Mapping[int, GlueVersionView]) -> bytes:
+        return seal(trigger_param(row, app_name, sources.get(row.job_id)), self._key_of(app_name))
+
+    def _sources_of(self, rows: Iterable[runs.PendingRow]) -> dict[int, GlueVersionView]:
+        """The scripts of these rows, as they are now: a changed source counts from the next run on."""
+        job_ids = {row.job_id for row in rows if row.glue_type.startswith("GLUE_")}
+        if not job_ids:
+            return {}
+        with read(self._engine) as connection:
+            return glue.current_of(connection, job_ids)
 
     def _by_group(self, rows: Sequence[runs.PendingRow], pushed: Pushed) -> dict[str, list[runs.PendingRow]]:
         groups: defaultdict[str, list[runs.PendingRow]] = defaultdict(list)
@@ -243,12 +255,13 @@ class Pusher:
         pushed: Pushed,
     ) -> list[tuple[runs.PendingRow, PushRow]]:
         sealed = []
+        sources = self._sources_of(row for row in rows if row.log_id not in frames)
         for row in rows:
             lane = lanes.chosen.get(row.log_id)
             if lane is None:
                 continue
             try:
-                frame = frames.get(row.log_id) or self.sealed(row, app_name)
+                frame = frames.get(row.log_id) or self._sealed(row, app_name, sources)
             except TooLarge as problem:
                 pushed.refused[row.log_id] = str(problem)
                 continue
@@ -306,8 +319,8 @@ def _push_row(row: runs.PendingRow, lane: str, frame: bytes, *, already_judged: 
     )
 
 
-def trigger_param(row: runs.PendingRow, app_name: str) -> TriggerParam:
-    """What the executor is told about this row (pure)."""
+def trigger_param(row: runs.PendingRow, app_name: str, source: GlueVersionView | None = None) -> TriggerParam:
+    """What the executor is told about this row, and the script it shall run (pure)."""
     return TriggerParam(
         app_name=app_name,
         job_id=row.job_id,
@@ -319,8 +332,8 @@ def trigger_param(row: runs.PendingRow, app_name: str) -> TriggerParam:
         executor_block_strategy=row.block_strategy,
         executor_timeout=row.executor_timeout,
         glue_type=row.glue_type,
-        glue_source="",
-        glue_updatetime=0,
+        glue_source=source.source if source else "",
+        glue_updatetime=source.created_at if source else 0,
         broadcast_index=row.shard_index,
         broadcast_total=row.shard_total,
         attempt=row.attempt,

@@ -40,6 +40,7 @@ def _serve(settings: config.Settings) -> None:
         reload=settings.reload,
         concurrency=settings.concurrency,
         async_concurrency=settings.async_concurrency,
+        scripts=settings.script_types,
         rq_url=settings.redis_url if settings.rq_url == "same" else settings.rq_url,
         rq_serializer=settings.rq_serializer,
         rq_hook=settings.rq_hook,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,12 @@ from baton import telemetry
 from baton.messages import TriggerParam
 from baton.vocabulary import GlueType
 
+from . import glue
+
 _PROBLEM_CHARS = 4000
+
+
+_NO_RQ = "This executor runs no jobs of RQ: set BATON_RQ_URL where it is started."
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +30,11 @@ class HandlerFacts:
 class Abilities:
     """The handlers of this executor. Read by every thread; replaced as a whole, never changed."""
 
-    def __init__(self, *, has_rq: bool) -> None:
+    def __init__(self, executor_id: str, *, has_rq: bool, scripts: Collection[str]) -> None:
+        self._executor_id = executor_id
+        self._scripts = scripts
+        self.interpreters = glue.interpreters(scripts)
+        """Glue type -> program, of the scripts this executor runs."""
         self.handlers: Mapping[str, HandlerFacts] = {}
         self._always = {GlueType.RQ.value: HandlerFacts(is_async=True, concurrency=0)} if has_rq else {}
         self.special: Mapping[str, HandlerFacts] = self._always
@@ -48,6 +57,17 @@ class Abilities:
         }
         self.handlers = handlers
         return True
+
+    def refusal(self, trigger: TriggerParam) -> str:
+        """Why this executor cannot run that; empty if it can. Whether it has a handler, a child knows."""
+        glue_type = trigger.glue_type
+        if glue_type == GlueType.BEAN or glue_type in self._always:
+            return ""
+        if glue_type == GlueType.RQ:
+            return f"glueType[{glue_type}] is not valid. {_NO_RQ}"
+        if not trigger.glue_source and glue_type in self.interpreters:
+            return "this job has no script yet: write one on its page"
+        return glue.refusal(glue_type, self._scripts, self.interpreters, self._executor_id)
 
     @property
     def has_coroutines(self) -> bool:

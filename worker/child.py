@@ -21,6 +21,7 @@ import sys
 import threading
 import traceback
 from collections import deque
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -28,8 +29,9 @@ from baton import context as run_context
 from baton import threads
 from baton.context import Cancelled, JobContext
 from baton.failpoints import arm, failpoint
+from baton.vocabulary import GlueType
 
-from . import pipe
+from . import glue, pipe
 from .loaded import Loaded
 from .one_run import Desk, Given, OneRun
 from .outcome import RunOutcome
@@ -59,6 +61,8 @@ class Child:
         self._was_signalled = False
         self._desk = Desk(settings, words, self._writer.mention)
         self._module_names: list[str] = settings["handlers"]
+        self._interpreters: dict[str, str] = settings["interpreters"]
+        self._log_dir = Path(settings["log_dir"])
         self._context: JobContext | None = None
 
     def serve(self) -> None:
@@ -112,7 +116,7 @@ class Child:
             failpoint("run.started")
             if self._was_signalled:  # before there was a context to tell
                 self._obey(run.context)
-            said = run.returned(self._call(run.given.handler_name, run.context))
+            said = run.returned(self._call(run.given, run.context))
         except BaseException as error:
             said = run.raised(error)
         finally:
@@ -120,7 +124,11 @@ class Child:
             run_context.leave(entered)
         return said
 
-    def _call(self, name: str, context: JobContext) -> Any:
+    def _call(self, given: Given, context: JobContext) -> Any:
+        if given.trigger["glue_type"] != GlueType.BEAN:
+            program = self._interpreters[given.trigger["glue_type"]]
+            return glue.run(context, given.trigger, program, self._log_dir / glue.FOLDER)
+        name = given.handler_name
         handler = self._loaded.handlers.get(name)
         if handler is None:
             context.fail(self._loaded.missing(name))

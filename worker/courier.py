@@ -23,7 +23,7 @@ from baton.envelope import seal, unseal
 from baton.errors import MessageError
 from baton.failpoints import failpoint
 from baton.messages import TriggerParam
-from baton.vocabulary import GlueType, Outcome
+from baton.vocabulary import Outcome
 
 from . import outcome
 from .abilities import Abilities
@@ -39,7 +39,6 @@ _GATHER_S = 0.002
 """How long an ending waits for others, while there is room for many."""
 _GATHERED_SHARE = 4
 """A part of the room that makes the round trip worthwhile at once."""
-NO_RQ = "This executor runs no jobs of RQ: set BATON_RQ_URL where it is started."
 _FULL_PAUSE_S = 0.05
 """Lanes are ready, but none that there is room for: others get the wake-up before this one looks again."""
 
@@ -164,15 +163,15 @@ class Courier:
         self._ended.append(run)
         self.wake()
 
-    def waiting(self) -> int:
-        """How many endings were not accepted."""
-        return sum(run.has_ended for run in self._runs.all())
-
     def _write_last_words(self, run: Run, said: RunOutcome) -> None:
         """Its child did not come to do it."""
         if run.trigger is not None:
             line = outcome.last_line(said)
             self._logs.append(run.trigger.log_date_time, run.log_id, line, output=said.output)
+
+    def waiting(self) -> int:
+        """How many endings were not accepted."""
+        return sum(run.has_ended for run in self._runs.all())
 
     def is_idle(self) -> bool:
         """Whether every ending has been accepted."""
@@ -275,10 +274,8 @@ class Courier:
         run = Run(claimed, trigger, segment, seat.app_name, self._abilities.is_coroutine(trigger))
         if trigger.log_id != claimed.log_id:
             self._refuse(run, f"Malformed: the message is for log id {trigger.log_id}")
-        elif trigger.glue_type == GlueType.RQ and GlueType.RQ not in self._abilities.special:
-            self._refuse(run, f"glueType[RQ] is not valid. {NO_RQ}")
-        elif trigger.glue_type not in (GlueType.BEAN, GlueType.RQ):
-            self._refuse(run, f"glueType[{trigger.glue_type}] is not valid.")
+        elif refusal := self._abilities.refusal(trigger):
+            self._refuse(run, refusal)
         else:
             self._runs.add(run)
             return run

@@ -69,6 +69,7 @@ def run(
     reload: bool,
     concurrency: int,
     async_concurrency: int,
+    scripts: Sequence[str],
     rq_url: str,
     rq_serializer: str,
     rq_hook: bool,
@@ -94,7 +95,7 @@ def run(
     kept = Kept(spool, seats, runs, redis, interval_s=min(LONGEST_INTERVAL_S, beat_interval_s))
     orphans = Orphans(spool, {seat.app_name: seat.key for seat in seats})
     gauge = SpoolGauge(spool, kept, orphans.quarantine, spool_limit_bytes)
-    abilities = Abilities(has_rq=bool(rq_url))
+    abilities = Abilities(executor_id, has_rq=bool(rq_url), scripts=scripts)
     courier = Courier(seats, runs, spool, abilities, executor_id, LogFolder(logs, log_cap_bytes))
     started_ms = SYSTEM_CLOCK.now_ms()
 
@@ -111,6 +112,7 @@ def run(
             version=baton.__version__,
             state="running" if courier.claims_from(app_name) else "draining",
             tags=tuple(tags),
+            glue_types=tuple(sorted(abilities.interpreters)),
             problem=abilities.problem,
             spool_state=gauge.facts.state,
             spool_bytes=gauge.facts.bytes,
@@ -137,6 +139,7 @@ def run(
         "log_cap_bytes": log_cap_bytes,
         "spool_folder": str(spool.folder),
         "handlers": list(handlers),
+        "interpreters": abilities.interpreters,
         "reload": reload,
         "rq": {
             "url": rq_url,

@@ -33,6 +33,8 @@ class ExecutorInfo:
     """`running` or `draining`."""
     tags: tuple[str, ...] = ()
     """What it can do that others cannot: jobs with a tag go only to executors that carry it."""
+    glue_types: tuple[str, ...] = ()
+    """The kinds of scripts it may run, and has the programs for."""
     spool_state: str = "ok"
     """A word of `SpoolState`."""
     spool_bytes: int = 0
@@ -55,7 +57,8 @@ class ExecutorInfo:
             values: dict[str, Any] = msgpack.unpackb(raw)
             # what an older executor does not say yet has a default
             known = {f.name: values.get(f.name, f.default) for f in fields(cls)}
-            known["handlers"], known["tags"] = tuple(known["handlers"]), tuple(known["tags"])
+            for name in ("handlers", "tags", "glue_types"):
+                known[name] = tuple(known[name])
             return cls(**known)
         except Exception as problem:
             raise Malformed(f"an executor's info is not readable: {problem!r}") from None

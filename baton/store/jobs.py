@@ -31,7 +31,7 @@ from ..vocabulary import (
     TriggerStatus,
 )
 from .bulk import among, update_many
-from .models import FOLLOWED, Calendar, ExecutorGroup, Job, JobLog
+from .models import FOLLOWED, Calendar, ExecutorGroup, GlueVersion, Job, JobLog
 
 _JOB = Job.__table__
 
@@ -439,6 +439,7 @@ def delete(connection: Connection, job_id: int) -> bool:
     # the job first: a planner that holds it commits its rows before they are looked for
     if connection.execute(delete_from(Job).where(Job.id == job_id)).rowcount == 0:
         return False
+    connection.execute(delete_from(GlueVersion).where(GlueVersion.job_id == job_id))
     rows = select(JobLog.id).where(JobLog.job_id == job_id).order_by(JobLog.id).with_for_update()
     connection.execute(delete_from(JobLog).where(JobLog.id.in_(rows)))
     return True

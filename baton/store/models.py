@@ -175,6 +175,25 @@ class Job(Base):
     updated_at: Mapped[int] = mapped_column(EpochMs)
 
 
+class GlueVersion(Base):
+    """One version of the source of a script job; the newest of a job is what its next run gets."""
+
+    __tablename__ = "glue_version"
+    __table_args__ = (
+        Index("ix_glue_version_job_id_id", "job_id", "id"),
+        {"sqlite_autoincrement": True},  # a page that shows a version must not show another one later
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    job_id: Mapped[int] = mapped_column(BigId)
+    glue_type: Mapped[str] = mapped_column(String(32))
+    source: Mapped[str] = mapped_column(Text)
+    remark: Mapped[str] = mapped_column(String(128))
+    created_by: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[int] = mapped_column(EpochMs)
+    """XXL-JOB's update time: it tells versions apart wherever the source lies in a file."""
+
+
 class JobLog(Base):
     """One trigger and what became of it. The screen calls it a run; its id is the log id."""
 

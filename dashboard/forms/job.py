@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Self
 
-from baton.errors import ScheduleError
+from baton.errors import InputError, ScheduleError
+from baton.rq_target import read_target
 from baton.schedule import Schedule, check, upcoming, words
 from baton.store.jobs import JobDraft, JobView
-from baton.vocabulary import BlockStrategy, MisfireStrategy, OnLost, ScheduleType
+from baton.vocabulary import BlockStrategy, GlueType, MisfireStrategy, OnLost, ScheduleType
 
 from .job_options import (
     SECTIONS,
@@ -154,6 +155,7 @@ _FIELDS = (
     "name",
     "description",
     "author",
+    "glue_type",
     "executor_handler",
     "executor_param",
     "schedule_type",
@@ -174,12 +176,14 @@ def _draft(reading: Reading, group_ids: Collection[int], calendars: Mapping[int,
     schedule_type = reading.choice("schedule_type", "The schedule type", ScheduleType, ScheduleType.NONE)
     conf = reading.line("schedule_conf", "The schedule", CONF_LIMIT)
     time_zone = reading.line("time_zone", "The time zone", ZONE_LIMIT) or "UTC"
+    glue_type = reading.choice("glue_type", "What it runs", GlueType, GlueType.BEAN)
     return JobDraft(
         group_id=_group(reading, group_ids),
+        glue_type=glue_type.value,
         name=reading.line("name", "The name", NAME_LIMIT, is_required=True),
         description=reading.text("description", "The description", DESCRIPTION_LIMIT),
         author=reading.line("author", "The author", AUTHOR_LIMIT),
-        executor_handler=reading.line("executor_handler", "The handler", HANDLER_LIMIT, is_required=True),
+        executor_handler=_handler(reading, glue_type),
         executor_param=reading.param("executor_param"),
         schedule_type=schedule_type.value,
         schedule_conf="" if schedule_type is ScheduleType.NONE else conf,
@@ -199,6 +203,19 @@ def _draft(reading: Reading, group_ids: Collection[int], calendars: Mapping[int,
         **queue_options(reading),
         **retry_options(reading),
     )
+
+
+def _handler(reading: Reading, glue_type: GlueType) -> str:
+    """The name of a handler, or of a function on RQ; a script has none."""
+    if glue_type.is_script:
+        return ""
+    handler = reading.line("executor_handler", "The handler", HANDLER_LIMIT, is_required=True)
+    if glue_type is GlueType.RQ and handler:
+        try:
+            read_target(handler)
+        except InputError as problem:
+            reading.wrong("executor_handler", sentence(str(problem)))
+    return handler
 
 
 def typed_schedule(form: Mapping[str, str], calendars: Mapping[int, str]) -> Schedule:

@@ -13,7 +13,7 @@ from baton.store import calendars, followups, groups, jobs, runs
 from baton.store.engine import read, write
 from baton.store.jobs import JobView
 from baton.store.runs import RunFilter
-from baton.vocabulary import RouteStrategy, RunState, ScheduleType
+from baton.vocabulary import GlueType, RouteStrategy, RunState, ScheduleType
 
 from .. import audit
 from ..access import local_path
@@ -231,6 +231,11 @@ def _form(template: str, connection: Connection, form: JobForm, **values: object
         served=served.values(),
         zones=time_zones(),
         calendars=[(str(each.id), each.name) for each in calendars.all_calendars(connection)],
+        kinds=[
+            (kind.value, label(kind))
+            for kind in GlueType
+            if kind is not GlueType.GLUE_GROOVY or form.values["glue_type"] == kind
+        ],
         routes=[(route.value, label(route)) for route in RouteStrategy],
         fire_times=form.fire_times,
         **values,

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select, union_all
 from baton.store import jobs
 from baton.store.jobs import JobFilter, JobView
 from baton.store.models import JobLog
-from baton.vocabulary import TriggerStatus
+from baton.vocabulary import GlueType, TriggerStatus
 
 from . import job_facts
 from .presence import GroupPresence
@@ -50,6 +50,8 @@ class ListedJob:
     @property
     def lacks_handler(self) -> bool:
         """Executors are there, and none of them knows the handler."""
+        if self.job.glue_type != GlueType.BEAN:
+            return False
         return self.presence.lacks(self.job.executor_handler)
 
 

@@ -54,6 +54,10 @@ class GroupPresence:
         """Runs it does now, as of the last beats."""
         return sum(each.running for each in self.executors or ())
 
+    def runs_scripts(self, glue_type: str) -> bool:
+        """Whether at least one executor may run scripts of this kind, and has the program for it."""
+        return any(glue_type in each.glue_types for each in self.executors or ())
+
     def lacks(self, handler: str) -> bool:
         """Executors are there, and none of them has loaded `handler`."""
         return bool(self.executors) and handler not in self.handlers

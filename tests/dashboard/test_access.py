@@ -75,9 +75,10 @@ def test_an_endpoint_that_is_not_in_the_table_is_refused_even_to_a_person(plain_
 
 def test_a_person_may_see_every_page(plain_site):
     group_id = plain_site.group()
-    job_id = plain_site.job(group_id)
+    job_id = plain_site.job(group_id, glue_type="GLUE_SHELL")
     plain_site.run(group_id, job_id, outcome="succeeded")
     ana = plain_site.person()
+    ana.post(f"/jobs/{job_id}/script", {"source": "echo", "remark": "first"})
     ana.post("/calendars", {"name": "Holidays", "rules": "SAT-SUN"})
     plain_site.failed_callback()
     for method, rule in routes(plain_site):

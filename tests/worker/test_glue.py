@@ -1,0 +1,177 @@
+"""Script jobs: the source comes in the message, and runs as a process of the run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from baton.broker import presence
+from baton.vocabulary import GlueType
+from tests.waiting import until
+from worker import glue
+
+from .conftest import GROUP
+
+SHELL = 'echo "param $1, shard $2 of $3"; echo "to stderr" >&2'
+PYTHON = "import sys; print('param', sys.argv[1], 'shard', sys.argv[2], 'of', sys.argv[3])"
+NODE = "console.log(`param ${process.argv[2]}, shard ${process.argv[3]} of ${process.argv[4]}`)"
+SOURCES = {GlueType.GLUE_SHELL: SHELL, GlueType.GLUE_PYTHON: PYTHON, GlueType.GLUE_NODEJS: NODE}
+
+
+@pytest.fixture
+def start(world):
+    """Start an executor that may run scripts."""
+
+    def start_one(scripts: str = "all", **environ: str):
+        path = environ.pop("PATH", os.environ["PATH"])
+        return world.start(**{"BATON_SCRIPTS": scripts, "PATH": path, **environ})
+
+    return start_one
+
+
+def script(world, source: str, param: str = "", *, kind: str = "GLUE_SHELL", version: int = 1, **fields):
+    return world.push("", param, glue_type=kind, glue_source=source, glue_updatetime=version, **fields)
+
+
+@pytest.mark.parametrize("kind", SOURCES, ids=str)
+def test_a_script_gets_its_arguments_and_its_words_are_in_the_log(world, start, kind):
+    if kind not in glue.interpreters([kind]):
+        pytest.skip(f"no program here runs {kind}")
+    start()
+
+    log_id = script(world, SOURCES[kind], "a b'c", kind=kind, broadcast_index=2, broadcast_total=5)
+
+    assert world.ending(log_id).outcome == "succeeded"
+    said = world.log_of(log_id).replace(",", "")
+    assert "param a b'c shard 2 of 5" in said
+    if kind == GlueType.GLUE_SHELL:
+        assert "to stderr" in said
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("exit 7", "script exit value(7) is failed: it exited with code 7"),
+        ("kill -9 $$", "script exit value(-9) is failed: it was ended by SIGKILL"),
+        ("no-such-command", "script exit value(127) is failed"),
+    ],
+)
+def test_the_exit_code_decides(world, start, source, text):
+    start()
+
+    ending = world.ending(script(world, source))
+
+    assert (ending.outcome, ending.handle_code) == ("failed", 500)
+    assert text in ending.handle_msg
+
+
+def test_a_changed_source_counts_from_the_next_run_on(world, start):
+    start()
+    first = script(world, "echo one", job_id=7, version=100)
+    world.ending(first)
+    second = script(world, "echo two", job_id=7, version=200)
+    world.ending(second)
+    back = script(world, "echo one", job_id=7, version=100)
+    world.ending(back)
+
+    assert "one" in world.log_of(first)
+    assert "two" in world.log_of(second)
+    assert "one" in world.log_of(back)
+    folder = world.folder / "logs" / glue.FOLDER
+    assert sorted(path.name for path in folder.iterdir()) == ["7_100.sh", "7_200.sh"]
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+
+
+def test_what_was_put_in_the_place_of_a_source_does_not_run(world, start):
+    start()
+    world.ending(script(world, "echo ours", job_id=7))
+    path = world.folder / "logs" / glue.FOLDER / "7_1.sh"
+    path.write_text("echo theirs")
+
+    log_id = script(world, "echo ours", job_id=7)
+
+    assert world.ending(log_id).outcome == "succeeded"
+    assert "ours" in world.log_of(log_id)
+    assert "theirs" not in world.log_of(log_id)
+
+
+def test_old_versions_of_a_source_are_removed(world, start):
+    start()
+    world.ending(script(world, "echo one", job_id=7, version=1))
+    world.ending(script(world, "echo other", job_id=77, version=1))
+    folder = world.folder / "logs" / glue.FOLDER
+    long_ago_s = time.time() - 7200
+    for path in folder.iterdir():
+        os.utime(path, (long_ago_s, long_ago_s))
+
+    world.ending(script(world, "echo two", job_id=7, version=2))
+
+    assert sorted(path.name for path in folder.iterdir()) == ["77_1.sh", "7_2.sh"]
+
+
+def test_a_killed_script_has_its_grace_and_leaves_nothing(world, start, tmp_path):
+    start(BATON_KILL_GRACE_S="20")
+    source = f"trap 'echo tidied; exit 3' TERM; echo $$ > {tmp_path}/pid; (sleep 600; echo no) & wait"
+    log_id = script(world, source)
+    until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), 10, "the script to begin")
+
+    world.kill(log_id)
+
+    assert world.ending(log_id).handle_msg.startswith("killed by a test")
+    assert "tidied" in world.log_of(log_id)
+    assert not Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}").exists()
+
+
+def test_a_script_that_ignores_everything_times_out_with_all_it_started(world, start, tmp_path):
+    start()
+    source = f"trap '' TERM; (trap '' TERM; echo $BASHPID > {tmp_path}/pid; sleep 600) & sleep 600"
+    log_id = script(world, source, executor_timeout=1)
+
+    ending = world.ending(log_id)
+
+    assert (ending.outcome, ending.handle_code) == ("timed_out", 502)
+    assert not Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}").exists()
+
+
+@pytest.mark.parametrize(
+    ("scripts", "kind", "text"),
+    [
+        ("", "GLUE_SHELL", "allow them with BATON_SCRIPTS"),
+        ("GLUE_PYTHON", "GLUE_SHELL", "allow them with BATON_SCRIPTS"),
+        ("all", "GLUE_GROOVY", "Groovy runs on Java executors"),
+        ("all", "GLUE_COBOL", "glueType[GLUE_COBOL] is not valid."),
+    ],
+)
+def test_what_it_may_not_run_is_refused_with_the_reason(world, start, scripts, kind, text):
+    start(scripts)
+
+    ending = world.ending(script(world, "echo no", kind=kind))
+
+    assert (ending.outcome, ending.handle_code) == ("failed", 500)
+    assert text in ending.handle_msg
+
+
+def test_a_missing_interpreter_is_named_and_what_is_there_is_advertised(world, start, tmp_path):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "bash").symlink_to(shutil.which("bash") or "/bin/bash")
+    start(PATH=str(tmp_path / "bin"))
+
+    ending = world.ending(script(world, NODE, kind="GLUE_NODEJS"))
+
+    [executor] = presence.executors(world.redis, GROUP)
+    assert f"needs node or nodejs, which is not installed where executor {executor.executor_id} runs" in (
+        ending.handle_msg
+    )
+    assert executor.glue_types == ("GLUE_PYTHON", "GLUE_SHELL")
+
+
+def test_a_job_without_a_script_and_a_param_no_program_can_take_fail_clearly(world, start):
+    start()
+
+    assert world.ending(script(world, "")).handle_msg == "this job has no script yet: write one on its page"
+    assert "has a NUL character" in world.ending(script(world, "echo", "a\0b")).handle_msg

@@ -1,0 +1,142 @@
+"""Script jobs: the source travels in the message, lies in a file, and runs as a subprocess.
+
+A script runs inside a warm child, like a function: its process belongs to the child's process group, so
+that whatever ends the run ends the script with all it started. The file is
+`<log dir>/gluesource/<job id>_<update time><extension>`; it is written once for each version of the source.
+The script gets XXL-JOB's arguments: param, shard index, shard total. Its exit code decides.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from baton.context import Cancelled, JobContext
+from baton.vocabulary import GlueType
+
+from .outcome import how_it_ended
+
+FOLDER = "gluesource"
+_KEPT_S = 3600.0
+"""An older version of a source may be about to be started by another child."""
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """What runs one kind of script."""
+
+    programs: tuple[str, ...]
+    """Any of these, the first that is there."""
+    extension: str
+
+
+LANGUAGES: dict[str, Language] = {
+    GlueType.GLUE_SHELL: Language(("bash", "sh"), ".sh"),
+    GlueType.GLUE_PYTHON: Language(("python3", "python"), ".py"),
+    GlueType.GLUE_NODEJS: Language(("node", "nodejs"), ".js"),
+    GlueType.GLUE_PHP: Language(("php",), ".php"),
+    GlueType.GLUE_POWERSHELL: Language(("pwsh", "powershell"), ".ps1"),
+}
+"""XXL-JOB's kinds of scripts, but for Groovy."""
+
+
+def interpreters(allowed: Collection[str]) -> dict[str, str]:
+    """Glue type -> program, of what is allowed and installed here."""
+    found = {}
+    for glue_type, language in LANGUAGES.items():
+        if glue_type in allowed:
+            programs = (path for name in language.programs if (path := shutil.which(name)))
+            # without one on PATH, the Python that runs this can run a script as well
+            path = next(programs, sys.executable if glue_type == GlueType.GLUE_PYTHON else None)
+            if path is not None:
+                found[str(glue_type)] = path
+    return found
+
+
+def refusal(glue_type: str, allowed: Collection[str], found: Mapping[str, str], executor_id: str) -> str:
+    """Why an executor does not run such scripts; empty if it does."""
+    if glue_type == GlueType.GLUE_GROOVY:
+        return f"glueType[{glue_type}] is not valid. Groovy runs on Java executors; this one runs Python."
+    if glue_type not in LANGUAGES:
+        return f"glueType[{glue_type}] is not valid."
+    if glue_type not in allowed:
+        return (
+            f"glueType[{glue_type}] is not valid. This executor may not run such scripts: allow them with "
+            f"BATON_SCRIPTS where it is started."
+        )
+    if glue_type not in found:
+        names = " or ".join(LANGUAGES[glue_type].programs)
+        return (
+            f"glueType[{glue_type}] needs {names}, which is not installed where executor {executor_id} runs."
+        )
+    return ""
+
+
+def run(context: JobContext, trigger: Mapping[str, Any], program: str, folder: Path) -> None:
+    """Run the script of this message to its end."""
+    if "\0" in context.param:
+        context.fail("the parameter has a NUL character, which no program can be given")
+        return
+    path = _file_of(trigger, folder)
+    arguments = [program, str(path), context.param, str(context.shard.index), str(context.shard.total)]
+    process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL)
+    try:
+        code = process.wait()
+    except Cancelled:
+        # the signal went to the script as well; what it does with it, and for how long, its parent decides
+        _outlast(process)
+        raise
+    if code:
+        context.fail(f"script exit value({code}) is failed: it {how_it_ended(code)}")
+
+
+def _outlast(process: subprocess.Popen[bytes]) -> None:
+    while True:
+        with contextlib.suppress(Cancelled):
+            process.wait()
+            return
+
+
+def _file_of(trigger: Mapping[str, Any], folder: Path) -> Path:
+    """The file with this source; written whole, or not at all."""
+    extension = LANGUAGES[trigger["glue_type"]].extension
+    job_id, version = int(trigger["job_id"]), int(trigger["glue_updatetime"])
+    path = folder / f"{job_id}_{version}{extension}"
+    source = trigger["glue_source"].replace("\r\n", "\n").encode("utf-8", "surrogatepass")
+    if _holds(path, source):
+        os.utime(path)
+        return path
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    new = folder / f".{job_id}_{version}.{os.getpid()}"
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(source)
+    new.replace(path)
+    _remove_older(folder, job_id, keep=path)
+    return path
+
+
+def _holds(path: Path, source: bytes) -> bool:
+    """Whether the file is there with just this source; a name says nothing about what is inside."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read(len(source) + 1) == source
+
+
+def _remove_older(folder: Path, job_id: int, *, keep: Path) -> None:
+    oldest_s = time.time() - _KEPT_S
+    for path in folder.glob(f"{job_id}_*"):
+        with contextlib.suppress(OSError):
+            if path != keep and path.lstat().st_mtime < oldest_s:
+                path.unlink()
