@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS :=
 
 .DEFAULT_GOAL := help
-.PHONY: help run worker test lint bench clean
+.PHONY: help run worker test chaos lint bench clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ worker: $(VENV)/ready-to-run ## add one more worker to a running `make run`
 
 test: $(VENV)/ready-to-build ## run the tests on every Redis and database found here (ARGS="-k cover")
 	@$(BIN)/python -m pytest $(ARGS)
+
+chaos: $(VENV)/ready-to-build ## kill and starve everything for minutes, and print the numbers
+	@$(BIN)/python -m pytest -s tests/chaos/test_*.py $(ARGS)
 
 lint: $(VENV)/ready-to-build ## style, types, and the arrows between the floors
 	@$(BIN)/ruff check .

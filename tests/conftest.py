@@ -197,6 +197,22 @@ def postgres_url(postgres_cluster: postgres.Cluster) -> Iterator[str]:
     postgres_cluster.drop(name)
 
 
+@pytest.fixture
+def own_postgres() -> Iterator[postgres.Cluster]:
+    """A PostgreSQL that belongs to the test, which may kill it; its database `own` is migrated."""
+    from baton.store.engine import upgrade
+
+    if postgres.version() is None:
+        missing("PostgreSQL")
+    cluster = postgres.Cluster.start()
+    cluster.execute("create database own")
+    # a commit that was answered must outlive the process, as it does in a deployment
+    cluster.execute("alter database own set synchronous_commit = on")
+    upgrade(cluster.url("own"))
+    yield cluster
+    cluster.stop()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
     """A freshly migrated database; the test runs once for each kind."""

@@ -65,18 +65,7 @@ class Cluster:
             [*initdb, "--locale=C", "--no-sync"], cwd=folder, capture_output=True, text=True, **identity
         )
         assert made.returncode == 0, made.stderr
-        with (folder / "log").open("wb") as log:
-            server = subprocess.Popen(
-                [program("postgres"), "-D", str(data), *_options(folder)],
-                preexec_fn=_end_with_us,  # noqa: PLW1509 - one call into libc, no threads yet
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                **identity,
-            )
-        cluster = cls(folder, server)
+        cluster = cls(folder, _server(folder))
         until(lambda: cluster.execute("select 1"), 30, "PostgreSQL to answer")
         return cluster
 
@@ -99,10 +88,35 @@ class Cluster:
             connection.execute(statement)
         return True
 
+    def kill(self) -> None:
+        """End it as a crash does: nobody is told, nothing is written."""
+        os.killpg(self._server.pid, signal.SIGKILL)
+        self._server.wait(20)
+
+    def start_again(self) -> None:
+        """Start it on what the crash left; it recovers before it answers."""
+        (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)
+        self._server = _server(self.folder)
+        until(lambda: self.execute("select 1"), 60, "PostgreSQL to answer again")
+
     def stop(self) -> None:
         self._server.send_signal(signal.SIGQUIT)  # at once, without writing anything
         self._server.wait(20)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _server(folder: Path) -> subprocess.Popen[bytes]:
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen(
+            [program("postgres"), "-D", str(folder / "data"), *_options(folder)],
+            preexec_fn=_end_with_us,  # noqa: PLW1509 - one call into libc, no threads yet
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            **_unprivileged(),
+        )
 
 
 def _end_with_us() -> None:

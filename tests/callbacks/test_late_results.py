@@ -53,9 +53,9 @@ def expected(events: Iterable[Event], retries: int) -> tuple[str | None, int]:
     return outcome, attempt
 
 
-def orders(*events: Event) -> list[tuple[Event, ...]]:
-    """Every order of up to four of these, and of up to two told twice."""
-    chosen = [order for count in range(1, 5) for order in permutations(events, count)]
+def orders(*events: Event, most: int) -> list[tuple[Event, ...]]:
+    """Every order of up to `most` of these, and of up to two told twice."""
+    chosen = [order for count in range(1, most + 1) for order in permutations(events, count)]
     return [*chosen, *((*order, *order) for order in chosen if len(order) <= 2)]
 
 
@@ -66,7 +66,8 @@ def names(order: Iterable[Event]) -> str:
 @pytest.mark.parametrize("retries", [0, 1])
 def test_every_order_in_batches_of_their_own(world: World, retries: int) -> None:
     wrong = []
-    for order in orders(LOST_1, SAID_1, AGAIN, LOST_2, SAID_2):
+    most = 4 if world.engine.dialect.name == "sqlite" else 3  # the rule is the same, the trips are longer
+    for order in orders(LOST_1, SAID_1, AGAIN, LOST_2, SAID_2, most=most):
         log_id = queued(world, executor_fail_retry_count=retries)
         for event in order:
             apply(world, entry(event.item(log_id)))

@@ -18,7 +18,8 @@ def whole_baton(
 ) -> Iterator[Callable[..., Baton]]:
     """Makes installations: `whole_baton(database="postgresql", redis="installed", workers=4)`.
 
-    By default one process of each role, on SQLite and the embedded Redis. Settings may be given by
+    By default one process of each role, on SQLite and the embedded Redis. `database` may be the address of
+    a server that belongs to the test. Settings may be given by
     name (`BATON_KILL_GRACE_S="2"`). `is_open=False`: no test said that nobody can run anything yet, so
     the scheduler waits as long as an executor might need to name its runs.
     """
@@ -37,9 +38,12 @@ def whole_baton(
         program = REDIS_PROGRAMS[redis]()
         if program is None:
             missing(f"the {redis} redis-server")
-        database_url = request.getfixturevalue(
-            {"sqlite": "sqlite_url", "postgresql": "postgres_url"}[database]
-        )
+        if "://" in database:
+            database_url = database
+        else:
+            database_url = request.getfixturevalue(
+                {"sqlite": "sqlite_url", "postgresql": "postgres_url"}[database]
+            )
         baton = Baton(
             tmp_path, lambda: own_redis("redis", program=program), database_url, is_open=is_open, **environ
         )

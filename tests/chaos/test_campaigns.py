@@ -1,0 +1,127 @@
+"""Minutes of kills and outages under load: `make chaos`. Each prints its numbers.
+
+The same in seconds, for every run of the tests: `tests/relay/test_storms.py`.
+"""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.relay.storms import (
+    STEADY,
+    ConsumerKiller,
+    Doubler,
+    Family,
+    Finishes,
+    Load,
+    report,
+    sqlite_locked,
+    trigger_family,
+    wait_out,
+    what_followed,
+    while_,
+)
+
+OUTAGE_S = 60.0
+DRAINED_WITHIN_S = 60.0
+DOUBLED = 0.05
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_ten_thousand_results_with_a_consumer_killed_every_second(whole_baton, database):
+    baton = whole_baton(database=database, callbacks=2, workers=2, **STEADY)
+    finishes, doubler, killer = Finishes(baton.engine), Doubler(baton, 0.08, seed=2), ConsumerKiller(baton)
+    family = Family(parents=3_000, failing=1_000, plain=2_000)
+    began_s = time.monotonic()
+    with while_(doubler.step, 0), while_(killer.step, 1.0):
+        trigger_family(baton, family, jobs=20)
+        baton.wait_until_ended(family.results, within_s=900)
+    took_s = time.monotonic() - began_s
+
+    counts = finishes.counts()
+    report(
+        f"10,000 results on {database}",
+        results=len(counts), sent_twice=doubler.sent, consumers_killed=killer.killed,
+        seconds=round(took_s, 1), ended_more_than_once=sum(count > 1 for count in counts.values()),
+    )  # fmt: skip
+    assert family.results == 10_000
+    assert doubler.sent >= DOUBLED * family.results
+    assert killer.killed >= took_s / 3
+    assert len(counts) == family.results
+    assert set(counts.values()) == {1}
+    assert what_followed(baton.engine) == {
+        "MANUAL succeeded: 1 children, 0 retries": family.parents,
+        "MANUAL succeeded: 0 children, 0 retries": family.plain,
+        "MANUAL failed: 0 children, 1 retries": family.failing,
+        "PARENT succeeded: 0 children, 0 retries": family.parents,
+        "RETRY failed: 0 children, 0 retries": family.failing,
+    }
+    verdict = baton.verdict()
+    assert verdict.is_clean, str(verdict)
+
+
+@pytest.mark.parametrize(("redis", "database"), [("embedded", "sqlite"), ("installed", "postgresql")])
+def test_redis_away_for_a_minute_under_load(whole_baton, redis, database):
+    baton = whole_baton(redis=redis, database=database, workers=2, **STEADY)
+    finishes, job_ids = Finishes(baton.engine), [baton.job() for _ in range(20)]
+    load = Load(baton, job_ids, each=1, param="0.005")
+    with while_(load.step, 0.2):
+        baton.wait_for_start(after=500)
+        baton.redis_server.kill()
+        wait_out(OUTAGE_S)
+        baton.restart_redis()
+        back_s = time.monotonic()
+        wait_out(10.0)  # the load goes on
+    planned = len(load.keys)
+    baton.wait_until_ended(planned, within_s=300)
+    drained_s = time.monotonic() - back_s
+
+    report(
+        f"{redis} Redis away for {OUTAGE_S:g} s on {database}",
+        runs=planned, drained_after_s=round(drained_s, 1), outcomes=set(baton.outcomes()),
+    )  # fmt: skip
+    assert set(baton.outcomes()) == {"succeeded"}
+    assert set(finishes.counts().values()) == {1}
+    verdict = baton.verdict(planned=load.keys, serial=job_ids, in_order=True)
+    assert verdict.is_clean, str(verdict)
+    assert drained_s < DRAINED_WITHIN_S
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_the_database_away_for_a_minute_under_load(whole_baton, request, tmp_path, database):
+    """What was pushed goes on meanwhile; its results wait in the stream."""
+    cluster = request.getfixturevalue("own_postgres") if database == "postgresql" else None
+    url = cluster.url("own") if cluster else "sqlite"
+    baton = whole_baton(database=url, workers=2, **STEADY)
+    finishes, job_ids = Finishes(baton.engine), [baton.job() for _ in range(20)]
+    load = Load(baton, job_ids, each=200, param="0.02")
+    load.step()
+    baton.wait_for_start(after=200)
+    before = len(baton.ledger.spans())
+    if cluster:
+        cluster.kill()
+        wait_out(OUTAGE_S)
+        meanwhile = len(baton.ledger.spans()) - before
+        cluster.start_again()
+    else:
+        with sqlite_locked(str(tmp_path / "baton.db")):
+            wait_out(OUTAGE_S)
+            meanwhile = len(baton.ledger.spans()) - before
+    back_s = time.monotonic()
+    load.step()
+    baton.wait_until_ended(len(load.keys), within_s=300)
+    drained_s = time.monotonic() - back_s
+
+    report(
+        f"{database} away for {OUTAGE_S:g} s",
+        runs=len(load.keys), ran_meanwhile=meanwhile, drained_after_s=round(drained_s, 1),
+        outcomes=set(baton.outcomes()),
+    )  # fmt: skip
+    assert meanwhile > 1_000, "executors need no database"
+    assert set(baton.outcomes()) == {"succeeded"}
+    assert set(finishes.counts().values()) == {1}
+    verdict = baton.verdict(planned=load.keys, serial=job_ids, in_order=True)
+    assert verdict.is_clean, str(verdict)
+    assert drained_s < DRAINED_WITHIN_S
