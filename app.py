@@ -6,7 +6,9 @@ import os
 
 import config
 from baton import __version__, failpoints, telemetry
+from baton.archive import Archive
 from baton.broker.client import connect, connect_blocking
+from baton.errors import SettingsError
 from baton.store.engine import make_engine
 from dashboard import Options, create_app
 
@@ -16,6 +18,11 @@ ANSWER_WITHIN_S = 2.0
 settings = config.load_or_exit(os.environ)
 failpoints.arm(settings.failpoints)
 telemetry.set_up("web", settings.log_level)
+
+try:
+    archive = Archive.at(settings.log_archive_url) if settings.log_archive_url else None
+except SettingsError as problem:
+    config.exit_with(problem)
 
 app = create_app(
     Options(
@@ -29,4 +36,5 @@ app = create_app(
     engine=make_engine(settings.database_url),
     redis=connect(settings.redis_url, socket_timeout_s=ANSWER_WITHIN_S),
     blocking_redis=connect_blocking(settings.redis_url),
+    archive=archive,
 )

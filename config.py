@@ -116,6 +116,13 @@ def _database_url(value: str) -> str:
     return value
 
 
+def _archive_url(value: str) -> str:
+    parts = urlsplit(value)
+    if not parts.scheme or "://" not in value:
+        raise ValueError("allowed is the URL of an object store, as s3://bucket/logs or file:///path/to/logs")
+    return value
+
+
 def _access_token(value: str) -> str:
     if value.lower() in _WEAK_TOKENS:
         raise ValueError(f"everybody knows this one; {_MAKE_ONE}")
@@ -230,6 +237,13 @@ class Settings:
     log_retention_days: int = _setting(
         "BATON_LOG_RETENTION_DAYS", _whole(1, 3650), "Days a worker keeps log files of runs.", default=30
     )
+    log_archive_url: str = _setting(
+        "BATON_LOG_ARCHIVE_URL",
+        _archive_url,
+        "Where workers store each log when its run has ended, and the dashboard finds those whose worker is "
+        "gone: any fsspec URL (`s3://bucket/logs`, `file:///path`).",
+        default="",
+    )
     spool_dir: str = _setting(
         "BATON_SPOOL_DIR",
         _text,
@@ -320,7 +334,7 @@ class Settings:
 
 
 _SECRETS = frozenset({"access_token", "secret_key", "admin_password"})
-_WITH_CREDENTIALS = frozenset({"redis_url", "database_url", "rq_url"})
+_WITH_CREDENTIALS = frozenset({"redis_url", "database_url", "log_archive_url", "rq_url"})
 
 
 def load(environ: Mapping[str, str], *, unneeded: Collection[str] = ()) -> Settings:

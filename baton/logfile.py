@@ -64,7 +64,7 @@ def piece_before(
 ) -> Piece:
     """The lines that end at byte `at`; with `END` the last ones of the log."""
     end = min(max(at, 0), size)
-    start = max(0, end - piece_bytes)
+    start = max(0, end - piece_bytes - 1)  # one byte more: it tells whether the next one begins a line
     raw = read_at(start, end - start)
     if is_growing and end == size:
         raw = raw[: raw.rfind(b"\n") + 1] or (raw if start else b"")

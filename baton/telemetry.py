@@ -55,6 +55,9 @@ EventName = Literal[
     "spool.full",  # nothing is claimed until Redis takes results
     "spool.relieved",  # claiming goes on
     "spool.left",  # a stopping executor leaves endings for the next start on this disk
+    "archive.done",  # `logs` were stored in the archive
+    "archive.failed",  # the archive did not take or give a log; it is asked again
+    "archive.dropped",  # `logs` will not be archived: too many waited, or their files were gone
     "mailbox.failed",  # a request to this executor could not be answered
     "apply.done",  # `rows` rows ended
     "apply.repeated",  # results for rows that had ended already

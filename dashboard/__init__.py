@@ -11,6 +11,7 @@ from redis import Redis
 from sqlalchemy import Engine
 from werkzeug.routing import IntegerConverter
 
+from baton.archive import Archive
 from baton.clock import SYSTEM_CLOCK, Clock
 
 from . import access, errors, filters, security
@@ -29,6 +30,7 @@ from .pages.executors import executors_pages, groups_pages
 from .pages.failed_callbacks import failed_callbacks_pages
 from .pages.jobs import jobs_pages
 from .pages.overview import overview
+from .pages.run_logs import run_logs_pages
 from .pages.runs import runs_pages
 from .pages.scripts import scripts_pages
 from .pages.sessions import sessions
@@ -48,6 +50,7 @@ _NOUNS = (
     scripts_pages,
     triggers_pages,
     runs_pages,
+    run_logs_pages,
     cancellations,
     live_pages,
     executors_pages,
@@ -62,7 +65,13 @@ _NOUNS = (
 
 
 def create_app(
-    options: Options, *, engine: Engine, redis: Redis, blocking_redis: Redis, clock: Clock = SYSTEM_CLOCK
+    options: Options,
+    *,
+    engine: Engine,
+    redis: Redis,
+    blocking_redis: Redis,
+    clock: Clock = SYSTEM_CLOCK,
+    archive: Archive | None = None,
 ) -> Flask:
     """The application. Clients are used from several threads; nothing is asked of them before a request."""
     app = Flask(__name__)
@@ -77,6 +86,7 @@ def create_app(
         breaker=Breaker(clock),
         streams=Streams(options.max_streams),
         throttle=Throttle(clock),
+        archive=archive,
     ).install(app)
     # in this order: who asks must be known before it is asked whether the form was made for them
     security.install(app, options)

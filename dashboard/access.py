@@ -63,6 +63,7 @@ ACCESS: dict[str, Access] = {
     "triggers.create": Access.SIGNED_IN,
     "runs.index": Access.SIGNED_IN,
     "runs.show": Access.SIGNED_IN,
+    "run_logs.show": Access.SIGNED_IN,
     "cancellations.create": Access.SIGNED_IN,
     "live.log": Access.SIGNED_IN,
     "live.log_events": Access.SIGNED_IN,

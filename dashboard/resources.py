@@ -9,6 +9,7 @@ from flask import Flask, current_app
 from redis import Redis
 from sqlalchemy import Engine
 
+from baton.archive import Archive
 from baton.clock import Clock
 
 from .breaker import Breaker
@@ -31,6 +32,8 @@ class Resources:
     breaker: Breaker
     streams: Streams
     throttle: Throttle
+    archive: Archive | None = None
+    """Where run logs are that outlived their executor's disk; None: nowhere."""
 
     def install(self, app: Flask) -> None:
         """Let the views of `app` find these."""

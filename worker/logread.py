@@ -13,11 +13,11 @@ import stat
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from baton.broker.mailbox import LogAnswer, LogRequest
-from baton.logfile import PIECE_BYTES, Piece, ReadAt, find, piece_before, piece_from
+from baton.broker.mailbox import LogAnswer, LogRequest, answer_by_byte
+from baton.logfile import PIECE_BYTES, Piece, ReadAt, piece_from
 
 from .runlog import day_of
 
@@ -54,8 +54,6 @@ class LogReader:
         try:
             with _open(self._log_dir, request) as file:
                 index = self._index_of(file)
-                if request.needle:
-                    return _places(request, file)
                 if request.is_by_byte:
                     return self._by_byte(request, file, index, is_growing=is_growing)
                 return self._by_line(request, file, index, is_growing=is_growing)
@@ -71,26 +69,14 @@ class LogReader:
     def _by_byte(
         self, request: LogRequest, file: LogFile, index: LineIndex, *, is_growing: bool
     ) -> LogAnswer:
-        is_back = request.before_byte >= 0
-        piece = (piece_before if is_back else piece_from)(
-            file.read_at,
-            request.before_byte if is_back else request.from_byte,
-            file.size,
-            is_growing=is_growing,
-            piece_bytes=self._piece_bytes,
+        answer = answer_by_byte(
+            request, file.read_at, file.size, is_growing=is_growing, piece_bytes=self._piece_bytes
         )
-        line = index.line_at(file.read_at, piece.from_byte, self._aside_bytes)
-        lines = _lines_in(piece)
-        return LogAnswer(
-            from_line=line,
-            to_line=line + lines - 1 if line else 0,
-            content=piece.text,
-            is_end=not is_growing and piece.to_byte == file.size,
-            log_id=request.log_id,
-            from_byte=piece.from_byte,
-            to_byte=piece.to_byte,
-            size=file.size,
-        )
+        line = 0 if request.needle else index.line_at(file.read_at, answer.from_byte, self._aside_bytes)
+        if not line:
+            return answer
+        lines = answer.content.count("\n") + (answer.content[-1:] not in ("\n", ""))
+        return replace(answer, from_line=line, to_line=line + lines - 1)
 
     def _by_line(
         self, request: LogRequest, file: LogFile, index: LineIndex, *, is_growing: bool
@@ -236,21 +222,6 @@ def _open(log_dir: Path, request: LogRequest) -> Iterator[LogFile]:
         for descriptor in (file, folder, root):
             if descriptor >= 0:
                 os.close(descriptor)
-
-
-def _places(request: LogRequest, file: LogFile) -> LogAnswer:
-    found = find(file.read_at, request.needle, max(request.from_byte, 0), file.size)
-    lines = [f"{place.from_byte}\t{place.text}\n" for place in found.places]
-    return LogAnswer(
-        from_line=0,
-        to_line=0,
-        content="".join(lines),
-        is_end=found.to_byte >= file.size,
-        log_id=request.log_id,
-        from_byte=max(request.from_byte, 0),
-        to_byte=found.to_byte,
-        size=file.size,
-    )
 
 
 def _lines_in(piece: Piece) -> int:

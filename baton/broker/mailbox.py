@@ -11,6 +11,7 @@ from redis import Redis
 
 from ..envelope import seal, unseal
 from ..errors import Malformed, MessageError
+from ..logfile import PIECE_BYTES, ReadAt, find, piece_before, piece_from
 from .keys import GroupKeys
 
 _KEPT_S = 60
@@ -148,6 +149,42 @@ def ask_log(
         return unseal(popped[1], LogAnswer, key)
     except MessageError as problem:
         return LogAnswer(request.from_line, request.from_line, "", True, str(problem))
+
+
+def answer_by_byte(
+    request: LogRequest,
+    read_at: ReadAt,
+    size: int,
+    *,
+    is_growing: bool,
+    piece_bytes: int = PIECE_BYTES,
+) -> LogAnswer:
+    """The answer to a request by byte, from a log of `size` bytes. Line numbers are not known here."""
+    at = max(request.from_byte, 0)
+    if request.needle:
+        found = find(read_at, request.needle, at, size)
+        content = "".join(f"{place.from_byte}\t{place.text}\n" for place in found.places)
+        begin, end = at, found.to_byte
+    else:
+        is_back = request.before_byte >= 0
+        piece = (piece_before if is_back else piece_from)(
+            read_at,
+            request.before_byte if is_back else at,
+            size,
+            is_growing=is_growing,
+            piece_bytes=piece_bytes,
+        )
+        content, begin, end = piece.text, piece.from_byte, piece.to_byte
+    return LogAnswer(
+        from_line=0,
+        to_line=0,
+        content=content,
+        is_end=not is_growing and end >= size,
+        log_id=request.log_id,
+        from_byte=begin,
+        to_byte=end,
+        size=size,
+    )
 
 
 _WIRE_KINDS: dict[str, type] = {"int": int, "str": str, "bool": bool}

@@ -45,11 +45,12 @@ class Site:
         self.blocking: Redis = connect_blocking(self.redis_url)
         values = {"access_token": factories.ACCESS_TOKEN, "secret_key": SECRET_KEY, "secure_cookies": False}
         self.app: Flask = create_app(
-            Options(**(values | self.options)),
+            Options(**(values | {k: v for k, v in self.options.items() if k != "archive"})),
             engine=self.engine,
             redis=self.redis,
             blocking_redis=self.blocking,
             clock=self.clock,
+            archive=self.options.get("archive"),
         )
 
     def close(self) -> None:
