@@ -39,6 +39,9 @@ _FOREIGN_NAMES = ("BATON_TEST_",)
 _SCRIPT_TYPES = ("GLUE_SHELL", "GLUE_PYTHON", "GLUE_NODEJS", "GLUE_PHP", "GLUE_POWERSHELL")
 
 
+_HOST_ENTRY = r"(private:)?(\*\.)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?"
+
+
 def _setting(environment_name: str, read: Callable[[str], Any], meaning: str, **default: Any) -> Any:
     """One field: where it is read from, what reads and checks it, what it means."""
     return field(metadata={"name": environment_name, "read": read, "meaning": meaning}, **default)
@@ -103,6 +106,16 @@ def _script_types(value: str) -> str:
         if word.strip() not in (*_SCRIPT_TYPES, "all"):
             near = _nearest(word.strip(), _SCRIPT_TYPES)
             raise ValueError(f"allowed is all, or some of {', '.join(_SCRIPT_TYPES)}{near}")
+    return value
+
+
+def _hosts(value: str) -> str:
+    for entry in value.split(","):
+        if not re.fullmatch(_HOST_ENTRY, entry.strip()):
+            raise ValueError(
+                f"{entry.strip()!r} is no host; allowed is api.example.org, *.example.org:8443 or "
+                "private:host:80"
+            )
     return value
 
 
@@ -204,6 +217,20 @@ class Settings:
         _script_types,
         "The kinds of scripts this worker may run, whoever wrote them in the dashboard: "
         "`GLUE_SHELL,GLUE_PYTHON`, or `all`. Empty: none.",
+        default="",
+    )
+    commands: str = _setting(
+        "BATON_COMMANDS",
+        _text,
+        "Programs that jobs may run on this worker, without a shell: names or paths with commas between, or "
+        "`any`. Empty: the handler `baton-command` is not there.",
+        default="",
+    )
+    http_hosts: str = _setting(
+        "BATON_HTTP_HOSTS",
+        _hosts,
+        "Hosts that jobs may call from this worker: `api.example.org,*.example.org:8443`, one on a private "
+        "network as `private:intranet:8080`. Empty: the handler `baton-http` is not there.",
         default="",
     )
     rq_url: str = _setting(

@@ -41,6 +41,8 @@ def _serve(settings: config.Settings) -> None:
         concurrency=settings.concurrency,
         async_concurrency=settings.async_concurrency,
         scripts=settings.script_types,
+        commands=_names(settings.commands),
+        http_hosts=_names(settings.http_hosts),
         rq_url=settings.redis_url if settings.rq_url == "same" else settings.rq_url,
         rq_serializer=settings.rq_serializer,
         rq_hook=settings.rq_hook,

@@ -61,6 +61,7 @@ class Child:
         self._was_signalled = False
         self._desk = Desk(settings, words, self._writer.mention)
         self._module_names: list[str] = settings["handlers"]
+        self._built_in: dict[str, list[str]] = settings["built_in"]
         self._interpreters: dict[str, str] = settings["interpreters"]
         self._log_dir = Path(settings["log_dir"])
         self._context: JobContext | None = None
@@ -69,7 +70,7 @@ class Child:
         """Run what the parent sends until it hangs up."""
         signal.signal(signal.SIGTERM, self._on_sigterm)
         signal.signal(signal.SIGINT, lambda *_: None)
-        self._loaded = Loaded(self._module_names)
+        self._loaded = Loaded(self._module_names, self._built_in)
         self._writer.say(self._loaded.ready_message())
         while (ticket := enter(self._turnstile)) is not None:
             message = self._message_of(ticket)

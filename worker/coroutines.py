@@ -84,7 +84,7 @@ class Coroutines:
         self._writer = pipe.Writer(connection)
         self._reader = reader
         self._desk = Desk(settings, words, self._writer.mention)
-        self._loaded = Loaded(settings["handlers"])
+        self._loaded = Loaded(settings["handlers"], settings["built_in"])
         self._rq_settings: dict[str, Any] = settings["rq"]
         self._bridge: RqBridge | None = None
         self._beginnings: dict[str, asyncio.Lock] = {}

@@ -19,10 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from baton.context import Cancelled, JobContext
+from baton.context import JobContext
 from baton.vocabulary import GlueType
 
+from .builtin_command import wait_for
 from .outcome import how_it_ended
+from .script_environment import without_secrets
 
 FOLDER = "gluesource"
 _KEPT_S = 3600.0
@@ -87,22 +89,10 @@ def run(context: JobContext, trigger: Mapping[str, Any], program: str, folder: P
         return
     path = _file_of(trigger, folder)
     arguments = [program, str(path), context.param, str(context.shard.index), str(context.shard.total)]
-    process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL)
-    try:
-        code = process.wait()
-    except Cancelled:
-        # the signal went to the script as well; what it does with it, and for how long, its parent decides
-        _outlast(process)
-        raise
+    process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, env=without_secrets())
+    code = wait_for(process)
     if code:
         context.fail(f"script exit value({code}) is failed: it {how_it_ended(code)}")
-
-
-def _outlast(process: subprocess.Popen[bytes]) -> None:
-    while True:
-        with contextlib.suppress(Cancelled):
-            process.wait()
-            return
 
 
 def _file_of(trigger: Mapping[str, Any], folder: Path) -> Path:

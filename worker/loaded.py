@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from baton import loading
 from baton.handlers import Handler
 
+from . import builtin
+
 
 class Loaded:
     """What the modules declare, and why some of them cannot be imported."""
 
-    def __init__(self, module_names: Sequence[str]) -> None:
+    def __init__(self, module_names: Sequence[str], built_in: Mapping[str, Sequence[str]]) -> None:
+        builtin.declare(built_in)
         loaded = loading.load(module_names)
         self.handlers = loaded.handlers
         self.problem = ""

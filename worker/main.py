@@ -29,7 +29,7 @@ from baton.clock import SYSTEM_CLOCK
 from baton.envelope import group_key
 from baton.loop import Loop
 
-from . import reaper
+from . import builtin, reaper
 from .abilities import Abilities
 from .coroutine_pool import CoroutinePool
 from .courier import Courier
@@ -70,6 +70,8 @@ def run(
     concurrency: int,
     async_concurrency: int,
     scripts: Sequence[str],
+    commands: Sequence[str],
+    http_hosts: Sequence[str],
     rq_url: str,
     rq_serializer: str,
     rq_hook: bool,
@@ -139,6 +141,7 @@ def run(
         "log_cap_bytes": log_cap_bytes,
         "spool_folder": str(spool.folder),
         "handlers": list(handlers),
+        "built_in": {builtin.COMMANDS: list(commands), builtin.HTTP_HOSTS: list(http_hosts)},
         "interpreters": abilities.interpreters,
         "reload": reload,
         "rq": {

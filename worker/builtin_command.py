@@ -1,0 +1,86 @@
+"""The built-in handler `baton-command`: a program with its arguments, and no shell.
+
+The parameter is the argument list as JSON: `["rsync", "-a", "/data/", "backup:/data/"]`. Which programs may
+run is the executor's own configuration's choice (`BATON_COMMANDS`); without one there is no such handler.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import subprocess
+from collections.abc import Sequence
+
+from baton.context import Cancelled, JobContext
+
+from .outcome import how_it_ended
+from .script_environment import without_secrets
+
+NAME = "baton-command"
+ANY = "any"
+_WANTED = (
+    'write the program and its arguments as a JSON list of texts, as ["rsync", "-a", "/data", "/backup"]'
+)
+
+
+class Commands:
+    """The programs that may run."""
+
+    def __init__(self, allowed: Sequence[str]) -> None:
+        self._allowed = frozenset(allowed)
+
+    def run(self, context: JobContext) -> None:
+        """Run the program in the parameter; exit code 0 is success."""
+        arguments = _arguments(context.param)
+        if isinstance(arguments, str):
+            context.fail(arguments)
+            return
+        refusal = self._refusal(arguments[0])
+        if refusal:
+            context.fail(refusal)
+            return
+        program = shutil.which(arguments[0])
+        if program is None:
+            context.fail(f"there is no program {arguments[0]!r} where this executor runs")
+            return
+        process = subprocess.Popen([program, *arguments[1:]], stdin=subprocess.DEVNULL, env=without_secrets())
+        code = wait_for(process)
+        if code:
+            context.fail(f"{arguments[0]} {how_it_ended(code)}")
+
+    def _refusal(self, program: str) -> str:
+        if ANY in self._allowed or program in self._allowed:
+            return ""
+        return (
+            f"this executor may not run {program!r}; it may run {', '.join(sorted(self._allowed))}. Its own "
+            "setting BATON_COMMANDS decides"
+        )
+
+
+def wait_for(process: subprocess.Popen[bytes]) -> int:
+    """Its return code. A run that is cancelled waits on: the signal went to the program as well."""
+    try:
+        return process.wait()
+    except Cancelled:
+        while process.returncode is None:
+            with contextlib.suppress(Cancelled):
+                process.wait()
+        raise
+
+
+def _arguments(param: str) -> list[str] | str:
+    """The argument list, or what is wrong with it."""
+    try:
+        arguments = json.loads(param)
+    except ValueError as problem:
+        return f"the parameter is not JSON ({problem}): {_WANTED}"
+    if (
+        not isinstance(arguments, list)
+        or not arguments
+        or not all(isinstance(each, str) for each in arguments)
+    ):
+        return f"the parameter is no list of texts: {_WANTED}"
+    if not arguments[0] or any("\0" in each for each in arguments):
+        return f"a program has a name, and no argument has a NUL character: {_WANTED}"
+    return arguments

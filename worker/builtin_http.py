@@ -1,0 +1,209 @@
+"""The built-in handler `baton-http`: one HTTP request, judged by its status.
+
+The parameter is JSON: `{"url": …}` and, if wanted, `method`, `headers`, `body` (text) or `json` (a value),
+`timeout_s`, `expect` (a list of status codes; else any from 200 to 299), `follow_redirects`. Which hosts
+may be called is the choice of the executor's own configuration (`BATON_HTTP_HOSTS`); without one there is
+no such handler.
+
+The standard library's client does it, because the connection has to go to the address that was checked
+(`http_address.py`), with the name in the certificate still verified.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import ssl
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from baton.context import JobContext
+from baton.errors import InputError
+
+from .http_address import AddressRefused, AllowedHost, resolve
+
+NAME = "baton-http"
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_MOST_REDIRECTS = 5
+_REDIRECTS = (301, 302, 303, 307, 308)
+_DEFAULT_TIMEOUT_S = 30.0
+_LONGEST_TIMEOUT_S = 3600.0
+_READ_BYTES = 1024 * 1024
+_SHOWN_BYTES = 4096
+_ACROSS_HOSTS = ("authorization", "cookie", "proxy-authorization")
+_FIELDS = frozenset(["url", "method", "headers", "body", "json", "timeout_s", "expect", "follow_redirects"])
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to ask, and what is a good answer."""
+
+    url: str
+    method: str = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    timeout_s: float = _DEFAULT_TIMEOUT_S
+    expect: tuple[int, ...] = ()
+    follow_redirects: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What came back."""
+
+    status: int
+    reason: str
+    location: str
+    content_type: str
+    body: bytes
+    """At most a mebibyte of it."""
+
+
+class HttpJobs:
+    """Calls allowed hosts."""
+
+    def __init__(self, allowed: Sequence[AllowedHost]) -> None:
+        self._allowed = allowed
+
+    def run(self, context: JobContext) -> dict[str, Any] | None:
+        """Send the request in the parameter; answers status, type and size of the response."""
+        try:
+            request = read_request(context.param)
+            response = self._answer(context, request)
+        except (InputError, AddressRefused) as problem:
+            context.fail(str(problem))
+            return None
+        except (OSError, http.client.HTTPException) as problem:
+            context.fail(f"the request failed: {type(problem).__name__}: {problem}")
+            return None
+        context.log("{} {}, {} bytes", response.status, response.reason, len(response.body))
+        if response.body:
+            context.log("{}", response.body[:_SHOWN_BYTES].decode("utf-8", "backslashreplace"))
+        good = request.expect or range(200, 300)
+        if response.status not in good:
+            wanted = ", ".join(map(str, request.expect)) if request.expect else "200 to 299"
+            context.fail(f"the answer is {response.status} {response.reason}; expected is {wanted}")
+        return {
+            "status": response.status, "content_type": response.content_type, "bytes": len(response.body),
+        }  # fmt: skip
+
+    def _answer(self, context: JobContext, request: Request) -> Response:
+        for _ in range(_MOST_REDIRECTS + 1):
+            context.log("{} {}", request.method, request.url)
+            response = self._send(request)
+            if not (request.follow_redirects and response.status in _REDIRECTS and response.location):
+                return response
+            request = _redirected(request, response)
+        raise InputError(f"more than {_MOST_REDIRECTS} redirects, the last one to {request.url}")
+
+    def _send(self, request: Request) -> Response:
+        parts = urlsplit(request.url)
+        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+        address = resolve(host, port, self._allowed)
+        if parts.scheme == "https":
+            connection: http.client.HTTPConnection = _Secure(host, port, address, request.timeout_s)
+        else:
+            connection = _Plain(host, port, address, request.timeout_s)
+        try:
+            path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+            connection.request(request.method, path, body=request.body, headers=dict(request.headers))
+            answer = connection.getresponse()
+            return Response(
+                answer.status,
+                answer.reason,
+                answer.getheader("Location", ""),
+                answer.getheader("Content-Type", ""),
+                answer.read(_READ_BYTES),
+            )
+        finally:
+            connection.close()
+
+
+class _Plain(http.client.HTTPConnection):
+    """Connects to the address that was checked, whatever the name says by now."""
+
+    def __init__(self, host: str, port: int, address: str, timeout_s: float) -> None:
+        super().__init__(host, port, timeout=timeout_s)
+        self._address = address
+
+    def connect(self) -> None:
+        self.sock = socket.create_connection((self._address, self.port), self.timeout)
+
+
+class _Secure(_Plain):
+    """The same over TLS: the certificate has to be that of the name."""
+
+    def connect(self) -> None:
+        super().connect()
+        self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self.host)
+
+
+def read_request(param: str) -> Request:
+    """The request a parameter describes; raises `InputError` that names what is wrong."""
+    try:
+        asked = json.loads(param)
+    except ValueError as problem:
+        raise InputError(f'the parameter is not JSON ({problem}): write {{"url": "https://…"}}') from None
+    if not isinstance(asked, dict) or not isinstance(asked.get("url"), str):
+        raise InputError('the parameter needs a url: write {"url": "https://…"}')
+    if strange := sorted(asked.keys() - _FIELDS):
+        raise InputError(f"the parameter has {', '.join(strange)}; known are {', '.join(sorted(_FIELDS))}")
+    _check_url(asked["url"])
+    method = str(asked.get("method", "GET")).upper()
+    if method not in _METHODS:
+        raise InputError(f"method {method!r} is not one of {', '.join(_METHODS)}")
+    headers = asked.get("headers", {})
+    if not isinstance(headers, dict) or not all(isinstance(each, str) for each in headers.values()):
+        raise InputError("headers must be an object of texts")
+    body, headers = _body(asked, headers)
+    expect = asked.get("expect", [])
+    if not isinstance(expect, list) or not all(type(each) is int for each in expect):
+        raise InputError("expect must be a list of status codes, as [200, 204]")
+    timeout_s = asked.get("timeout_s", _DEFAULT_TIMEOUT_S)
+    if type(timeout_s) not in (int, float) or not 0 < timeout_s <= _LONGEST_TIMEOUT_S:
+        raise InputError(f"timeout_s must be a number of seconds up to {_LONGEST_TIMEOUT_S:g}")
+    follows = asked.get("follow_redirects", True)
+    if not isinstance(follows, bool):
+        raise InputError("follow_redirects must be true or false")
+    return Request(asked["url"], method, headers, body, float(timeout_s), tuple(expect), follows)
+
+
+def _check_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        is_usable = False
+    if not is_usable or not url.isprintable() or " " in url:
+        raise InputError(f"{url[:200]!r} is not an address: write https://host/path")
+    if urlsplit(url).username is not None:
+        raise InputError("a name and a password do not belong into the url: use the header Authorization")
+
+
+def _body(asked: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[bytes | None, dict[str, str]]:
+    if "body" in asked and "json" in asked:
+        raise InputError("give body or json, not both")
+    if "json" in asked:
+        return json.dumps(asked["json"]).encode(), {"Content-Type": "application/json", **headers}
+    body = asked.get("body")
+    if body is not None and not isinstance(body, str):
+        raise InputError("body must be a text; for a value use json")
+    return (None if body is None else body.encode("utf-8", "surrogatepass")), dict(headers)
+
+
+def _redirected(request: Request, response: Response) -> Request:
+    """The request that a redirect asks for; its host is checked like every other."""
+    url = urljoin(request.url, response.location)
+    _check_url(url)
+    if urlsplit(request.url).scheme == "https" and urlsplit(url).scheme == "http":
+        raise InputError(f"the redirect to {url} would leave TLS")
+    headers = dict(request.headers)
+    if urlsplit(url).netloc != urlsplit(request.url).netloc:
+        headers = {name: value for name, value in headers.items() if name.lower() not in _ACROSS_HOSTS}
+    is_repeated = response.status in (307, 308) or request.method in ("GET", "HEAD")
+    if is_repeated:
+        return replace(request, url=url, headers=headers)
+    return replace(request, url=url, headers=headers, method="GET", body=None)

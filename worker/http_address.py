@@ -1,0 +1,99 @@
+"""Which address an HTTP job connects to: an allowed host, looked up once, on a network it may reach.
+
+The address that was checked is the one that is connected to, so a name that answers differently a moment
+later gains nothing. Private, local and reserved networks are open to hosts that are listed as `private:`
+only, however an address is spelled.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+PRIVATE = "private:"
+_EMBEDDING = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
+"""NAT64: an IPv4 address in the last four bytes."""
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class AddressRefused(Exception):
+    """This host or address may not be connected to; the text says why and how to mend it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AllowedHost:
+    """One entry of `BATON_HTTP_HOSTS`: `api.example.org`, `*.example.org:8443`, `private:intranet:8080`."""
+
+    name: str
+    port: int | None
+    is_private: bool
+
+    def covers(self, host: str, port: int) -> bool:
+        """Whether this entry is about that host."""
+        if self.port is not None and self.port != port:
+            return False
+        if self.name.startswith("*."):
+            return host.endswith(self.name[1:])
+        return host == self.name
+
+
+def read_hosts(entries: Sequence[str]) -> list[AllowedHost]:
+    """Read the entries of the setting; raises `ValueError` for one that makes no sense."""
+    return [_entry(each) for each in entries]
+
+
+def _entry(text: str) -> AllowedHost:
+    is_private = text.startswith(PRIVATE)
+    name, colon, port = text.removeprefix(PRIVATE).rpartition(":")
+    if not colon or text.endswith("]"):
+        name, port = text.removeprefix(PRIVATE), ""
+    if not name or (port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65_536)):
+        raise ValueError(
+            f"{text!r} is not a host: write api.example.org, *.example.org:8443 or private:host:80"
+        )
+    return AllowedHost(name.strip("[]").lower(), int(port) if port else None, is_private)
+
+
+def resolve(host: str, port: int, allowed: Sequence[AllowedHost]) -> str:
+    """The one address to connect to; raises `AddressRefused`."""
+    host = host.lower().rstrip(".")
+    entries = [each for each in allowed if each.covers(host, port)]
+    if not entries:
+        raise AddressRefused(
+            f"this executor may not call {host}:{port}: its own setting BATON_HTTP_HOSTS lists what it may"
+        )
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as problem:
+        raise AddressRefused(f"{host} cannot be looked up: {problem}") from None
+    addresses = [str(each[4][0]) for each in found]
+    may_be_private = any(each.is_private for each in entries)
+    for address in addresses:
+        if may_be_private or is_public(address):
+            return address
+    raise AddressRefused(
+        f"{host} is {', '.join(dict.fromkeys(addresses))}, on a private or reserved network: list it as "
+        f"{PRIVATE}{host} in BATON_HTTP_HOSTS if it may be called all the same"
+    )
+
+
+def is_public(address: str) -> bool:
+    """Whether an address is one of the open Internet, and not another one in disguise."""
+    parsed: Address = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(parsed, ipaddress.IPv6Address):
+        inner = _embedded(parsed)
+        if inner is not None:
+            return is_public(str(inner))
+    return parsed.is_global and not parsed.is_multicast and not parsed.is_reserved
+
+
+def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that an IPv6 address stands for."""
+    if any(address in network for network in _EMBEDDING):
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    if address.teredo is not None:
+        return address.teredo[1]
+    return address.ipv4_mapped or address.sixtofour
