@@ -40,6 +40,19 @@ def test_who_drains_or_is_silent_is_told_apart_from_who_listens(site):
     assert "host-3-cc process 1 on host, version 1 Silent" in text
 
 
+def test_a_spool_in_need_is_shown_with_its_executor(plain_site):
+    plain_site.group()
+    plain_site.executor(executor_id="host-1-aa", spool_state="nearly full", spool_waiting=1)
+    plain_site.executor(executor_id="host-2-bb", spool_state="full", spool_waiting=3_000, state="draining")
+    plain_site.executor(executor_id="host-3-cc", quarantined=2)
+
+    text = said(plain_site.person().get("/executors"))
+
+    assert "Listening Spool nearly full 1 result waits on its disk" in text
+    assert "host-2-bb process 1 on host, version 1 Spool full 3,000 results wait on its disk" in text
+    assert "Listening Quarantine 2 spool files nobody can deliver" in text
+
+
 def test_a_group_nobody_serves_says_how_to_start_an_executor(site):
     site.group("reports")
 
