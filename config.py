@@ -264,6 +264,12 @@ class Settings:
     log_retention_days: int = _setting(
         "BATON_LOG_RETENTION_DAYS", _whole(1, 3650), "Days a worker keeps log files of runs.", default=30
     )
+    log_dir_cap_bytes: int = _setting(
+        "BATON_LOG_DIR_CAP_BYTES",
+        _whole(0, 2**50),
+        "How much room the log files of a worker may take; the oldest go first. 0: as much as there is.",
+        default=10 * 1024 * 1024 * 1024,
+    )
     log_archive_url: str = _setting(
         "BATON_LOG_ARCHIVE_URL",
         _archive_url,

@@ -55,6 +55,7 @@ EventName = Literal[
     "spool.full",  # nothing is claimed until Redis takes results
     "spool.relieved",  # claiming goes on
     "spool.left",  # a stopping executor leaves endings for the next start on this disk
+    "retention.cap",  # run logs took more room than they may; the oldest `files` are gone
     "archive.done",  # `logs` were stored in the archive
     "archive.failed",  # the archive did not take or give a log; it is asked again
     "archive.dropped",  # `logs` will not be archived: too many waited, or their files were gone

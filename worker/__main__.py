@@ -49,6 +49,7 @@ def _serve(settings: config.Settings) -> None:
         log_dir=settings.log_dir,
         log_cap_bytes=settings.log_cap_bytes,
         log_retention_days=settings.log_retention_days,
+        log_dir_cap_bytes=settings.log_dir_cap_bytes,
         spool_dir=settings.spool_dir,
         spool_limit_bytes=settings.spool_limit_mb * 1024 * 1024,
         kill_grace_s=settings.kill_grace_s,

@@ -44,7 +44,8 @@ from .orphans import Orphans
 from .pool import Pool
 from .progress import ProgressBoard
 from .reload import Reloader
-from .replay import LogRetention, Replay
+from .replay import Replay
+from .retention import LogRetention
 from .runlog import LogFolder
 from .runs import Run, Runs
 from .seats import Seat, Seats
@@ -78,6 +79,7 @@ def run(
     log_dir: str,
     log_cap_bytes: int,
     log_retention_days: int,
+    log_dir_cap_bytes: int,
     spool_dir: str,
     spool_limit_bytes: int,
     kill_grace_s: float,
@@ -196,7 +198,7 @@ def run(
         Loop("courier", courier.step),
         Loop("progress", progress.step),
         *loops,
-        Loop("retention", LogRetention(logs, log_retention_days).step),
+        Loop("retention", LogRetention(logs, log_retention_days, log_dir_cap_bytes).step),
     ]
     if reload:
         loops.append(Loop("reload", Reloader(handlers, executor.renew_children).step))

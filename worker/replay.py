@@ -1,11 +1,6 @@
-"""Hands over the endings that executors before this one left on the disk; keeps old logs from piling up."""
+"""Hands over the endings that executors before this one left on the disk."""
 
 from __future__ import annotations
-
-import contextlib
-import shutil
-import time
-from pathlib import Path
 
 from baton import telemetry
 from baton.failpoints import failpoint
@@ -17,7 +12,6 @@ from .seats import Seats
 from .spool import Spool
 
 _INTERVAL_S = 30.0
-_LOG_INTERVAL_S = 3600.0
 
 
 class Replay:
@@ -46,20 +40,3 @@ class Replay:
         failpoint("spool.replayed")
         self._spool.handed_over(segment)
         telemetry.event("spool.replayed", runs=runs)
-
-
-class LogRetention:
-    """Removes the day folders of run logs that are too old."""
-
-    def __init__(self, log_dir: Path, days: int) -> None:
-        self._log_dir = log_dir
-        self._days = days
-
-    def step(self) -> float:
-        """Look once an hour."""
-        oldest = time.strftime("%Y-%m-%d", time.gmtime(time.time() - self._days * 86_400))
-        with contextlib.suppress(FileNotFoundError):
-            for folder in self._log_dir.glob("[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"):
-                if folder.name < oldest and folder.is_dir() and not folder.is_symlink():
-                    shutil.rmtree(folder, ignore_errors=True)
-        return _LOG_INTERVAL_S
