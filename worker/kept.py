@@ -44,7 +44,7 @@ class Kept:
         self._redis = redis
         self._interval_s = interval_s
         self._lock = threading.Lock()
-        self._memories: dict[str, str] = {}
+        self._glances: dict[str, Glance] = {}
         self._marks: dict[int, dict[str, str]] = {}
         """For each segment that is wholly accepted: what must have left the streams before it may go."""
 
@@ -60,13 +60,17 @@ class Kept:
             # before the look, or it would be older than the last acceptance
             accepted = self._spool.all_accepted()
             glances = {seat.app_name: memory.look(self._redis, seat.app_name) for seat in self._seats}
-            changed = {name for name, glance in glances.items() if self._memories.get(name) != glance.memory}
-            if not changed:
+            forgetful = [
+                seat
+                for seat in self._seats
+                if not glances[seat.app_name].continues(self._glances.get(seat.app_name))
+            ]
+            if forgetful:
+                self._hand_over_again(forgetful)
+            else:
                 for segment in accepted:
                     self._look_at(segment, glances)
-                return
-            self._hand_over_again([seat for seat in self._seats if seat.app_name in changed])
-            self._memories = {name: glance.memory for name, glance in glances.items()}
+            self._glances = glances
 
     def let_go(self) -> bool:
         """Release the oldest segment although it may not be applied; False if there is none.

@@ -30,6 +30,14 @@ class Glance:
     oldest: str | None
     """The id of the oldest entry that was not applied; None: all were."""
 
+    def continues(self, before: Glance | None) -> bool:
+        """Whether nothing can have been lost since that earlier look."""
+        return (
+            before is not None
+            and self.memory == before.memory
+            and _place(self.newest) >= _place(before.newest)
+        )
+
     def has_passed(self, mark: str) -> bool:
         """Whether every entry up to `mark` has been applied, as far as this memory reaches."""
         return self.oldest is None or _place(self.oldest) > _place(mark)

@@ -10,6 +10,7 @@ assert baton.verdict(serial=[job_id]).is_clean
 
 from __future__ import annotations
 
+import contextlib
 import os
 import uuid
 from collections.abc import Callable, Iterable
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from redis import Redis
+from redis.exceptions import RedisError
 from sqlalchemy import Engine, select, update
 
 from baton.broker import recovery
@@ -126,7 +128,8 @@ class Baton:
         ]
         with write(self.engine) as connection:
             assert triggers.plan(connection, rows, now_ms) == times
-        nudge(self.redis)
+        with contextlib.suppress(RedisError):  # while Redis is away, the scheduler looks by itself
+            nudge(self.redis)
         return keys
 
     def rows(self) -> list[ledger.Row]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
 
 from .baton import APP_NAME, Baton
 
@@ -172,7 +173,7 @@ class Load:
         for job_id in self._job_ids:
             try:
                 keys = self._baton.trigger(job_id, self._each, self._param)
-            except Exception:  # the database, or the nudge afterwards, is what is away
+            except DBAPIError:  # the database is what is away
                 continue
             self.keys += [(job_id, key) for key in keys]
 

@@ -6,7 +6,13 @@ import pytest
 
 from baton import failpoints
 from baton.broker import recovery
-from tests.worker.spool_world import GROUP, SpoolWorld
+from baton.broker.consumer import Claimed
+from baton.envelope import group_key, seal, unseal
+from baton.messages import HandleCallbackParam
+from tests import factories
+from tests.worker.spool_world import GROUP, KEY, SpoolWorld, ending
+from worker.kept import find_ending
+from worker.runs import Run
 
 
 @pytest.fixture
@@ -89,10 +95,10 @@ def test_a_second_loss_while_the_group_is_still_closed_is_noticed_too(world):
     world.settle(1)
     for _ in range(2):
         world.redis.flushall()
-        recovery.opening_age_s(world.redis, GROUP)  # a scheduler saw that it is closed
         world.kept.look()
-
-    assert world.in_stream() == [1]
+        assert world.in_stream() == [1]
+        world.kept.look()
+        assert world.in_stream() == [1]
 
 
 def test_what_was_applied_is_not_handed_over_again(world):
@@ -133,6 +139,21 @@ def test_what_another_executor_left_is_kept_as_well(world, tmp_path):
     second.kept.look()
 
     assert second.in_stream() == [1]
+
+
+def test_the_ending_of_a_child_that_died_is_found_among_those_of_other_groups(world):
+    """One process may serve several groups: their endings stand in one segment."""
+    segment = world.spool.begin()
+    claimed = Claimed(7, 9, 1, "7", b"", b"")
+    elsewhere = seal(
+        unseal(ending(7), HandleCallbackParam, KEY), group_key(factories.ACCESS_TOKEN, "elsewhere")
+    )
+    for frame in (elsewhere, ending(8), ending(7, token=3), ending(7, "its last word")):
+        world.spool.write(segment, frame)
+
+    found = find_ending(world.spool, world.seats[GROUP], Run(claimed, None, segment, GROUP))
+
+    assert found == ending(7, "its last word")
 
 
 class SpoolWorldOf(SpoolWorld):
