@@ -37,7 +37,7 @@ class LogRequest:
     from_byte: int = -1
     before_byte: int = -1
     needle: str = ""
-    """A text: the answer's content are places of lines that have it, `<byte>\\t<text>` each."""
+    """A text: the answer's content are places of lines that have it: byte, tab and text of each."""
     wait_ms: int = 0
     """While nothing has come after `from_byte`, the answer may wait this long for it."""
 

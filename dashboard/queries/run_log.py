@@ -67,7 +67,7 @@ class RunLog:
         return self._piece(from_byte=byte, wait_ms=round(wait_s * 1000))
 
     def places(self, needle: str, byte: int) -> LogAnswer:
-        """Places of lines with a text, from a byte on: `<byte>\\t<text>` each."""
+        """Places of lines with a text, from a byte on: byte, tab and text of each."""
         return self._piece(from_byte=byte, needle=needle)
 
     def whole(self) -> Iterator[str]:

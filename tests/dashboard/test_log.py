@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from baton.broker.consumer import Room
 from baton.archive import Archive, Place
+from baton.broker.consumer import Room
 from baton.broker.mailbox import LogRequest, Mailbox, answer_by_byte
 from baton.broker.producer import Producer, PushRow
 from baton.envelope import group_key, seal
@@ -58,7 +58,7 @@ def answering(
                 item.request,
                 answer_by_byte(
                     item.request,
-                    lambda byte, length: content[byte : byte + length],
+                    lambda byte, length, content=content: content[byte : byte + length],
                     len(content),
                     is_growing=False,
                     piece_bytes=piece_bytes,
