@@ -3,12 +3,14 @@
 The bound is for the whole spool directory, whoever wrote into it, quarantine aside. When it is
 nearly reached, what Redis has accepted is let go: it was kept only in case Redis loses its data. What
 remains then are endings that Redis does not take. At the bound nothing is claimed any more; what runs
-comes to its end, and its ending is still written. Claiming goes on when the spool is relieved.
+comes to its end, and its ending is still written. Claiming goes on when the spool is relieved. A disk
+that others have filled is told as nearly full, too.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +23,8 @@ from .spool import QUARANTINE, Spool
 
 _INTERVAL_S = 1.0
 _NEARLY = 0.8
+LEAST_FREE_BYTES = 16 * 1024 * 1024
+"""With less the disk may refuse endings: they go to Redis all the same, but no crash may come between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +40,19 @@ class SpoolFacts:
 class SpoolGauge:
     """Looks at the spool about once a second."""
 
-    def __init__(self, spool: Spool, kept: Kept, quarantine: Quarantine, limit_bytes: int) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        kept: Kept,
+        quarantine: Quarantine,
+        limit_bytes: int,
+        least_free_bytes: int = LEAST_FREE_BYTES,
+    ) -> None:
         self._spool = spool
         self._kept = kept
         self._quarantine = quarantine
         self._limit_bytes = limit_bytes
+        self._least_free_bytes = least_free_bytes
         self.facts = SpoolFacts()
 
     def step(self) -> float:
@@ -68,16 +80,22 @@ class SpoolGauge:
         is_full = size >= self._limit_bytes or (self._spool.is_full and size >= self._nearly_bytes)
         if is_full:
             return SpoolState.FULL
-        return SpoolState.NEARLY_FULL if size >= self._nearly_bytes else SpoolState.OK
+        is_nearly_full = size >= self._nearly_bytes or self._free_bytes() < self._least_free_bytes
+        return SpoolState.NEARLY_FULL if is_nearly_full else SpoolState.OK
 
     def _tell(self, before: SpoolState) -> None:
-        numbers = {"bytes": self.facts.bytes, "limit_bytes": self._limit_bytes}
+        numbers = {
+            "bytes": self.facts.bytes, "limit_bytes": self._limit_bytes, "free_bytes": self._free_bytes(),
+        }  # fmt: skip
         if self.facts.state is SpoolState.FULL:
             telemetry.warning("spool.full", **numbers)
         elif self.facts.state is SpoolState.NEARLY_FULL and before is SpoolState.OK:
             telemetry.warning("spool.nearly_full", **numbers)
         elif before is SpoolState.FULL:
             telemetry.event("spool.relieved", **numbers)
+
+    def _free_bytes(self) -> int:
+        return shutil.disk_usage(self._spool.spool_dir).free
 
     def _size(self) -> int:
         size = 0

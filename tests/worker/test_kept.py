@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from redis.exceptions import RedisError
 
 from baton import failpoints
 from baton.broker import recovery
-from baton.broker.consumer import Claimed
+from baton.broker.client import connect
+from baton.broker.consumer import Claimed, Settled
 from baton.envelope import group_key, seal, unseal
 from baton.messages import HandleCallbackParam
 from tests import factories
 from tests.worker.spool_world import GROUP, KEY, SpoolWorld, ending
+from worker.journal import record
 from worker.kept import find_ending
 from worker.runs import Run
 
@@ -139,6 +142,35 @@ def test_what_another_executor_left_is_kept_as_well(world, tmp_path):
     second.kept.look()
 
     assert second.in_stream() == [1]
+
+
+def test_what_another_left_waits_in_order_while_redis_is_away(own_redis, tmp_path):
+    server = own_redis()
+    world = SpoolWorld(connect(server.url), tmp_path / "spool")
+    for n in (3, 1, 2):
+        world.left_behind(f"gone-{n}", record(ending(n)))
+    server.kill()
+
+    for _ in range(2):
+        with pytest.raises(RedisError):
+            world.replay.step()
+    assert world.spool.adopted_endings() == 3
+
+    own_redis()
+    world.replay.step()
+    entries = world.redis.xrange(f"baton:{{{GROUP}}}:results")
+    assert [int(name.split(b":")[1]) for _id, fields in entries for name in fields] == [3, 1, 2]
+    assert world.spool.adopted_endings() == 0
+
+
+def test_large_endings_stand_in_entries_that_one_consumer_can_hold(world):
+    """Otherwise fifty entries of two hundred results each would be gigabytes."""
+    world.seats[GROUP].consumer.settle([Settled(n, 9, 1, ending(n, "x" * 200_000)) for n in range(1, 21)])
+
+    entries = world.redis.xrange(f"baton:{{{GROUP}}}:results")
+
+    assert max(sum(map(len, fields.values())) for _id, fields in entries) < 1.3 * 1024 * 1024
+    assert world.in_stream() == list(range(1, 21))
 
 
 def test_the_ending_of_a_child_that_died_is_found_among_those_of_other_groups(world):

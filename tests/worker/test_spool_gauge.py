@@ -90,6 +90,15 @@ def test_what_others_left_counts_and_what_is_in_quarantine_does_not(spools):
     assert gauge.facts.quarantined == 1
 
 
+def test_a_disk_that_others_have_filled_is_told_as_nearly_full(spools):
+    gauge = SpoolGauge(spools.spool, spools.kept, spools.orphans.quarantine, LIMIT, least_free_bytes=2**62)
+
+    gauge.step()
+
+    assert gauge.facts.state is SpoolState.NEARLY_FULL
+    assert not spools.spool.is_full, "endings still go to Redis"
+
+
 def test_an_executor_with_a_full_spool_claims_nothing_and_says_so(world):
     """What fills it here belongs to a group it does not serve: it can neither deliver nor drop it."""
     theirs = world.folder / "spool" / "gone" / "1.journal"

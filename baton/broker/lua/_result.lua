@@ -22,8 +22,17 @@ local function report_unreadable(lane, element)
   fields[#fields + 1] = element
 end
 
+-- An entry is read as a whole by one consumer, and many entries at once: large results stand in
+-- entries of their own.
+local LARGEST_ENTRY_BYTES = 1048576
+
 local function publish()
-  for i = 1, #fields, 4000 do
-    redis.call('XADD', results, '*', unpack(fields, i, math.min(i + 3999, #fields)))
+  local from, bytes = 1, 0
+  for i = 2, #fields, 2 do
+    bytes = bytes + #fields[i]
+    if bytes >= LARGEST_ENTRY_BYTES or i - from >= 3999 or i == #fields then
+      redis.call('XADD', results, '*', unpack(fields, from, i))
+      from, bytes = i + 1, 0
+    end
   end
 end
