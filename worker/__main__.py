@@ -10,6 +10,7 @@ from dataclasses import asdict
 
 import config
 from baton import failpoints, telemetry
+from baton.archive import Archive
 from baton.errors import SettingsError
 
 from . import check, main
@@ -31,6 +32,10 @@ def run() -> int:
 def _serve(settings: config.Settings) -> None:
     failpoints.arm(settings.failpoints)
     telemetry.set_up("worker", settings.log_level)
+    try:
+        archive = Archive.at(settings.log_archive_url) if settings.log_archive_url else None
+    except SettingsError as problem:
+        config.exit_with(problem)
     main.run(
         redis_url=settings.redis_url,
         access_token=settings.access_token,
@@ -50,6 +55,7 @@ def _serve(settings: config.Settings) -> None:
         log_cap_bytes=settings.log_cap_bytes,
         log_retention_days=settings.log_retention_days,
         log_dir_cap_bytes=settings.log_dir_cap_bytes,
+        log_archive=archive,
         spool_dir=settings.spool_dir,
         spool_limit_bytes=settings.spool_limit_mb * 1024 * 1024,
         kill_grace_s=settings.kill_grace_s,

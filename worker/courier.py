@@ -27,6 +27,7 @@ from baton.vocabulary import Outcome
 
 from . import outcome
 from .abilities import Abilities
+from .archiver import Archiver
 from .executor import Executor
 from .outcome import RunOutcome
 from .runlog import LogFolder
@@ -54,8 +55,10 @@ class Courier:
         abilities: Abilities,
         executor_id: str,
         logs: LogFolder,
+        archiver: Archiver | None,
     ) -> None:
         self._logs = logs
+        self._archiver = archiver
         self._seats = seats
         self._runs = runs
         self._spool = spool
@@ -84,6 +87,8 @@ class Courier:
         was_woken, self._was_woken = self._was_woken, False
         accepted = self._exchange(batch)
         self._woke_in_vain = was_woken and not accepted and bool(self._abilities.special)
+        if accepted and self._archiver is not None:
+            self._archiver.begun(accepted)
         if accepted and self.executor is not None:
             self.executor.submit(accepted)
         hungry = [seat.app_name for seat in self._seats if self._room(seat).is_any]
@@ -159,6 +164,8 @@ class Courier:
             except OSError as problem:
                 telemetry.problem("settle.waiting", problem, log_id=run.log_id)
         self._spool.written(run.segment, ending)
+        if self._archiver is not None:
+            self._archiver.ended(run)
         run.frame, run.has_ended = ending, True
         self._ended.append(run)
         self.wake()
@@ -217,6 +224,8 @@ class Courier:
                 self._seats.hand_back(runs)
                 self._runs.drop(run.log_id for run in runs)
             for run in runs:
+                if self._archiver is not None:
+                    self._archiver.ended(run)
                 self._surplus.popleft()
                 self._spool.accepted(run.segment)
             telemetry.detail("claim.returned", runs=len(runs))

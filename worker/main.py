@@ -21,6 +21,7 @@ from redis import Redis
 
 import baton
 from baton import telemetry
+from baton.archive import Archive
 from baton.broker.client import connect, connect_blocking
 from baton.broker.consumer import Consumer
 from baton.broker.mailbox import Mailbox
@@ -31,6 +32,7 @@ from baton.loop import Loop
 
 from . import builtin, reaper
 from .abilities import Abilities
+from .archiver import LAST_STORE_S, Archiver
 from .coroutine_pool import CoroutinePool
 from .courier import Courier
 from .ear import Ear
@@ -80,6 +82,7 @@ def run(
     log_cap_bytes: int,
     log_retention_days: int,
     log_dir_cap_bytes: int,
+    log_archive: Archive | None,
     spool_dir: str,
     spool_limit_bytes: int,
     kill_grace_s: float,
@@ -93,14 +96,15 @@ def run(
     executor_id = new_executor_id()
     redis = connect(redis_url)
     seats = Seats([_seat(redis_url, redis, access_token, name, executor_id, tags) for name in app_names])
-    logs = Path(log_dir).resolve()
+    logs = LogFolder(Path(log_dir).resolve(), log_cap_bytes)
+    archiver = Archiver(log_archive, logs, executor_id) if log_archive is not None else None
     spool = Spool(Path(spool_dir).resolve(), executor_id)
     runs = Runs()
     kept = Kept(spool, seats, runs, redis, interval_s=min(LONGEST_INTERVAL_S, beat_interval_s))
     orphans = Orphans(spool, {seat.app_name: seat.key for seat in seats})
     gauge = SpoolGauge(spool, kept, orphans.quarantine, spool_limit_bytes)
     abilities = Abilities(executor_id, has_rq=bool(rq_url), scripts=scripts)
-    courier = Courier(seats, runs, spool, abilities, executor_id, LogFolder(logs, log_cap_bytes))
+    courier = Courier(seats, runs, spool, abilities, executor_id, logs, archiver)
     started_ms = SYSTEM_CLOCK.now_ms()
 
     def info(app_name: str) -> ExecutorInfo:
@@ -139,7 +143,7 @@ def run(
     child_settings = {
         "executor_id": executor_id,
         "keys": {seat.app_name: seat.key.hex() for seat in seats},
-        "log_dir": str(logs),
+        "log_dir": str(logs.path),
         "log_cap_bytes": log_cap_bytes,
         "spool_folder": str(spool.folder),
         "handlers": list(handlers),
@@ -189,7 +193,7 @@ def run(
         beats.append(Loop("leases", leases.step))
         mailbox = Mailbox(connect_blocking(redis_url), redis, seat.key, seat.app_name, executor_id)
         loops.append(Loop("waiter", partial(courier.wait_step, seat)))
-        loops.append(Loop("mailbox", MailRole(mailbox, LogReader(logs), runs, beat).step))
+        loops.append(Loop("mailbox", MailRole(mailbox, LogReader(logs.path), runs, beat).step))
     loops = [
         Loop("kept", kept.step),
         Loop("spool", gauge.step),
@@ -198,7 +202,8 @@ def run(
         Loop("courier", courier.step),
         Loop("progress", progress.step),
         *loops,
-        Loop("retention", LogRetention(logs, log_retention_days, log_dir_cap_bytes).step),
+        *([Loop("archiver", archiver.step)] if archiver is not None else []),
+        Loop("retention", _retention(logs, log_retention_days, log_dir_cap_bytes, archiver).step),
     ]
     if reload:
         loops.append(Loop("reload", Reloader(handlers, executor.renew_children).step))
@@ -214,6 +219,8 @@ def run(
     farewell = Farewell(executor, courier, runs, seats, spool, kept, is_hurried=lambda: asked.times > 1)
     farewell.drain(drain_grace_s)
     farewell.end(loops)
+    if archiver is not None:
+        archiver.finish(LAST_STORE_S)
     telemetry.event("process.stopped", executor=executor_id)
 
 
@@ -222,6 +229,12 @@ def _seat(
 ) -> Seat:
     consumer = Consumer(redis, connect_blocking(redis_url), app_name, executor_id, tags)
     return Seat(app_name, group_key(access_token, app_name), consumer)
+
+
+def _retention(logs: LogFolder, days: int, cap_bytes: int, archiver: Archiver | None) -> LogRetention:
+    if archiver is None:
+        return LogRetention(logs.path, days, cap_bytes)
+    return LogRetention(logs.path, days, cap_bytes, archiver.is_waiting)
 
 
 def _on_signals(executor: Executor) -> _Asked:

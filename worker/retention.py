@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,9 +34,20 @@ class _Log:
 
 
 class LogRetention:
-    """Removes run logs by age and by the room they take."""
+    """Removes run logs by age and by the room they take.
 
-    def __init__(self, log_dir: Path, days: int, cap_bytes: int) -> None:
+    `is_waiting`: whether a log is still to be archived. It stays in spite of its age, but not when the
+    disk needs the room.
+    """
+
+    def __init__(
+        self,
+        log_dir: Path,
+        days: int,
+        cap_bytes: int,
+        is_waiting: Callable[[Path], bool] = lambda _path: False,
+    ) -> None:
+        self._is_waiting = is_waiting
         self._log_dir = log_dir
         self._days = days
         self._cap_bytes = cap_bytes
@@ -49,7 +60,7 @@ class LogRetention:
         oldest = time.strftime("%Y-%m-%d", time.gmtime(time.time() - self._days * 86_400))
         for folder in self._folders():
             if folder.name < oldest:
-                _clear(folder)
+                self._clear(folder)
         if self._cap_bytes:
             self._make_room()
         return max(_INTERVAL_S, _SHARE_OF_TIME * (time.monotonic() - began_s))
@@ -63,6 +74,13 @@ class LogRetention:
                 if _DAY.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
             )
         return []
+
+    def _clear(self, folder: Path) -> None:
+        """Remove a whole day, but for what is still written or waited for."""
+        with contextlib.suppress(OSError):
+            kept = [log for log in _logs(folder) if self._is_waiting(log.path) or not _remove(log.path)]
+            if not kept:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _make_room(self) -> None:
         folders = self._folders()
@@ -98,14 +116,6 @@ def _logs(folder: Path) -> Iterator[_Log]:
             with contextlib.suppress(FileNotFoundError):
                 facts = entry.stat(follow_symlinks=False)
                 yield _Log(facts.st_mtime_ns, facts.st_blocks * 512, Path(entry.path))
-
-
-def _clear(folder: Path) -> None:
-    """Remove a whole day, but for what is still written."""
-    with contextlib.suppress(OSError):
-        kept = [log for log in _logs(folder) if not _remove(log.path)]
-        if not kept:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove(path: Path) -> bool:

@@ -69,6 +69,16 @@ def test_a_log_that_is_written_stays_whatever_its_age_and_the_room(tmp_path):
     assert left(tmp_path) == []
 
 
+def test_a_log_that_waits_for_the_archive_stays_in_spite_of_its_age_but_not_for_want_of_room(tmp_path):
+    waiting = log(tmp_path, 40, "waiting", kib=80)
+    log(tmp_path, 40, "other")
+
+    LogRetention(tmp_path, 30, 0, lambda path: path == waiting).step()
+    assert left(tmp_path) == ["waiting"]
+    LogRetention(tmp_path, 30, 50 * KIB, lambda path: path == waiting).step()
+    assert left(tmp_path) == []
+
+
 def test_nothing_goes_while_there_is_room_and_nothing_is_there_at_first(tmp_path):
     before = telemetry.count("retention.cap")
     LogRetention(tmp_path / "nowhere", 30, 50 * KIB).step()
