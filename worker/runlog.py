@@ -32,7 +32,9 @@ OUTPUT = "output"
 _REMARK_CAP_CHARS = 4 * 1024
 """Of the executor's own words once a file is full: several must fit into the reserve."""
 _CUT = " …[line cut: it had {:,} characters]"
-_TRUNCATED = "…[log truncated: it may have {:,} bytes, BATON_LOG_CAP_BYTES]\n"
+_TRUNCATED = "…[log truncated: it may have {:,} bytes, BATON_LOG_CAP_BYTES]{}\n"
+_LONG_LINE_BYTES = 200
+"""The beginning of a line that long is worth showing when there is no room for all of it."""
 _LOST = "\n…[{:,} bytes of this log were lost: {}]\n"
 
 
@@ -89,8 +91,15 @@ class RunLog:
             self._is_full = True
             if room < 0:
                 return  # another writer was here first, and marked it
-            added = added[:room] + b"\n" + _TRUNCATED.format(self.cap_bytes).encode()
+            added = self._cut(added, room)
         self._write(added)
+
+    def _cut(self, added: bytes, room: int) -> bytes:
+        """What there is room for, and the mark. The file is longer than its body then: others see that."""
+        whole_lines = added.rfind(b"\n", 0, room) + 1
+        cut = room if room - whole_lines > _LONG_LINE_BYTES else whole_lines
+        end = b"" if cut == whole_lines else b"\n"
+        return added[:cut] + end + _TRUNCATED.format(self.cap_bytes, " " * (room - cut)).encode()
 
     def remark(self, text: str, level: str = "INFO") -> None:
         """Add what the executor says of the run: it has room when the run has used up its own."""

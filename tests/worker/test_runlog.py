@@ -64,6 +64,20 @@ def test_what_a_run_says_is_capped_with_one_mark_and_its_end_is_still_there(log,
     assert "line 9999" not in text
 
 
+def test_the_mark_stands_after_a_whole_line_or_the_beginning_of_a_long_one(tmp_path):
+    short, long = RunLog(tmp_path / "s", LEAST_CAP_BYTES), RunLog(tmp_path / "l", LEAST_CAP_BYTES)
+    for _ in range(10_000):
+        short.line("short", "INFO", "x.py:1")
+    long.line("x" * 30_000, "INFO", "x.py:1")
+    long.line("y" * 60_000, "INFO", "x.py:1")
+    before_mark = [(tmp_path / name).read_text().splitlines()[-2] for name in "sl"]
+    for log in (short, long):
+        log.close()
+
+    assert before_mark[0].endswith("INFO [x.py:1] short")
+    assert re.fullmatch(r".* INFO \[x.py:1\] y{10000,}", before_mark[1])
+
+
 def test_a_file_that_is_filled_exactly_is_not_marked(log, path):
     overhead = len(runlog._line("", "INFO", "x.py:1"))
     log.line("x" * (BODY - overhead), "INFO", "x.py:1")
