@@ -20,7 +20,9 @@ from functools import lru_cache
 from types import MappingProxyType
 
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from sqlalchemy import Engine
 
 from baton import telemetry
@@ -46,6 +48,8 @@ SAFETY_POLL_S = 1.0
 _UNMARKED = {PushVerdict.DISCARDED, PushVerdict.GONE}
 """The script reports what it discards; a row whose executor left stays pending and is routed again."""
 _BEGINNING = (0, 0)
+_SERVER_FAILED = (RedisConnectionError, RedisTimeoutError, OutOfMemoryError, ReadOnlyError)
+"""The fault lies with the server and concerns every page, not with something in one of them."""
 PREPARE_MS = 200
 """Rows whose moment is so near are read and sealed now, so that only the push is left when it comes."""
 
@@ -126,7 +130,12 @@ class Pusher:
             self._next_ms = runs.next_pending_ms(connection, now_ms)
         is_full = len(rows) == PAGE_ROWS
         self._after = (rows[-1].not_before, rows[-1].log_id) if is_full else _BEGINNING
-        return self.push(rows)
+        try:
+            return self.push(rows)
+        except _SERVER_FAILED:
+            # what it did not take comes first when it is back, or newer triggers of a job would overtake it
+            self._after = _BEGINNING
+            raise
 
     def _prepare(self, at_ms: int) -> None:
         """Read and seal the rows of a moment; one that cannot be sealed is refused when it is pushed."""

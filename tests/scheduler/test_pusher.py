@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from baton import failpoints
@@ -303,6 +305,32 @@ def test_pages_go_on_where_the_last_one_ended(world: World, monkeypatch: pytest.
     assert [mine.step() for _ in range(4)] == [0.0, 0.0, 0.0, pusher.SAFETY_POLL_S]
 
     assert world.waiting(job) == [log_ids[n] for n in (1, 3, 5, 0, 4, 6, 2)]
+
+
+def test_what_redis_did_not_take_comes_first_when_it_is_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pusher, "PAGE_ROWS", 2)
+    job = world.job(world.group())
+    log_ids = [world.row(job) for _ in range(5)]
+    mine = world.pusher()
+    with monkeypatch.context() as away:
+        away.setattr(mine._producer, "push", raises(RedisConnectionError("away")))
+        for _ in range(2):
+            with pytest.raises(RedisConnectionError):
+                mine.step()
+
+    while mine.step() == 0.0:
+        pass
+
+    assert world.waiting(job) == log_ids, "no newer trigger of the job overtook it"
+
+
+def raises(problem: Exception) -> Callable[..., None]:
+    def push(*_arguments: object) -> None:
+        raise problem
+
+    return push
 
 
 def test_two_pushers_at_once_put_each_row_into_its_lane_once(world: World) -> None:
