@@ -28,6 +28,8 @@ from .seats import Seat, Seats
 from .spool import Spool
 
 LONGEST_INTERVAL_S = 1.0
+_MANY_SEGMENTS = 60
+"""While so many wait for the callbacks process, another is begun only when the last is full."""
 _SETTLED_AT_ONCE_BYTES = 1024 * 1024
 """Large messages go a few at a time: the server stands still while a script runs."""
 
@@ -56,7 +58,8 @@ class Kept:
     def look(self) -> None:
         """Hand over again what may be lost, release what is applied."""
         with self._lock:
-            self._spool.begin_another()
+            if len(self._spool.all_accepted()) < _MANY_SEGMENTS:
+                self._spool.begin_another()
             # before the look, or it would be older than the last acceptance
             accepted = self._spool.all_accepted()
             glances = {seat.app_name: memory.look(self._redis, seat.app_name) for seat in self._seats}

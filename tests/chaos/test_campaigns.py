@@ -66,7 +66,7 @@ def test_ten_thousand_results_with_a_consumer_killed_every_second(whole_baton, d
 def test_redis_away_for_a_minute_under_load(whole_baton, redis, database):
     baton = whole_baton(redis=redis, database=database, workers=2, **STEADY)
     finishes, job_ids = Finishes(baton.engine), [baton.job() for _ in range(20)]
-    load = Load(baton, job_ids, each=1, param="0.005")
+    load = Load(baton, job_ids, each=5, param="0.005")
     with while_(load.step, 0.2):
         baton.wait_for_start(after=500)
         baton.redis_server.kill()

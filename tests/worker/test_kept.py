@@ -64,6 +64,18 @@ def test_a_segment_waits_for_the_last_result_that_was_accepted_from_it(world):
     assert world.segments() == 2, "the newest entry at the time of the look is not applied yet"
 
 
+def test_a_callbacks_process_that_is_away_for_hours_does_not_fill_the_disk_with_files(world):
+    for log_id in range(1, 101):
+        world.settle(log_id)
+        world.kept.look()
+    assert 50 < world.segments() < 70
+
+    world.apply()
+    world.kept.look()
+    world.kept.look()
+    assert world.segments() == 0
+
+
 def test_after_everything_in_redis_was_deleted_all_that_is_kept_is_handed_over_again(world):
     world.settle(1, 2, 3)
     world.kept.look()
