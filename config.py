@@ -119,6 +119,13 @@ def _hosts(value: str) -> str:
     return value
 
 
+def _public_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("allowed is https://host, with a path if the dashboard has one")
+    return value.rstrip("/")
+
+
 def _rq_url(value: str) -> str:
     return value if value == "same" else _redis_url(value)
 
@@ -321,6 +328,31 @@ class Settings:
         _seconds(0.5, 3600),
         "A worker whose beat stood still this long is dead. At least three beats.",
         default=12.0,
+    )
+    late_after_s: float = _setting(
+        "BATON_LATE_AFTER_S",
+        _seconds(0, 86400),
+        "A run that begins so many seconds after its fire time is alarmed about. 0: none is.",
+        default=300.0,
+    )
+    no_executor_after_s: float = _setting(
+        "BATON_NO_EXECUTOR_AFTER_S",
+        _seconds(1, 86400),
+        "Runs that wait so long in a group where no executor listens are alarmed about.",
+        default=60.0,
+    )
+    public_url: str = _setting(
+        "BATON_PUBLIC_URL",
+        _public_url,
+        "Where people find the dashboard, as `https://baton.example.com`: alarms link there.",
+        default="",
+    )
+    webhook_hosts: str = _setting(
+        "BATON_WEBHOOK_HOSTS",
+        _hosts,
+        "Hosts that webhooks of alarms may go to, as in BATON_HTTP_HOSTS. Empty: any on the Internet, none "
+        "on a private network.",
+        default="",
     )
     host: str = _setting("BATON_HOST", _text, "The address the dashboard listens on.", default="127.0.0.1")
     port: int = _setting("PORT", _whole(1, 65535), "The port the dashboard listens on.", default=8000)

@@ -64,6 +64,10 @@ EventName = Literal[
     "apply.repeated",  # results for rows that had ended already
     "apply.stale",  # a result of an attempt that a newer one has superseded: evidence only
     "apply.failed_callback",  # a result that cannot be applied was put aside
+    "alarm.handed_over",  # a delivery is due; the background process was told
+    "alarm.sent",  # a channel took it
+    "alarm.not_sent",  # a channel did not take it; `again` says whether it is tried once more
+    "alarm.failed",  # sending it raised what nobody expected
     "page.failed",  # a page could not be made; the person saw a sentence
     "page.without_redis",  # Redis did not answer; pages show what SQL knows
     "signin.failed",

@@ -151,6 +151,42 @@ class AlarmStatus(IntEnum):
     FAILED = 3
 
 
+class AlarmCondition(StrEnum):
+    """Why people are told."""
+
+    FAILED = "FAILED"
+    LATE = "LATE"
+    NO_EXECUTOR = "NO_EXECUTOR"
+    EXECUTOR_LOST = "EXECUTOR_LOST"
+    RESULT_KEPT = "RESULT_KEPT"
+    SPOOL_FULL = "SPOOL_FULL"
+    RECOVERED = "RECOVERED"
+
+
+class DeliveryState(StrEnum):
+    """How far the word of one alarm over one channel has come."""
+
+    WAITING = "WAITING"
+    SENDING = "SENDING"
+    SENT = "SENT"
+    FAILED = "FAILED"
+    DROPPED = "DROPPED"
+
+
+class ChannelKind(StrEnum):
+    """How a channel reaches people."""
+
+    APPRISE = "APPRISE"
+    WEBHOOK = "WEBHOOK"
+
+
+class QuietAction(StrEnum):
+    """What becomes of an alarm in the quiet hours of a channel."""
+
+    DELAY = "DELAY"
+    DROP = "DROP"
+
+
 class Outcome(StrEnum):
     """The ending of a run, finer than its handle code: `job_log.outcome`."""
 

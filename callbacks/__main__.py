@@ -20,6 +20,7 @@ def run() -> int:
         redis_url=settings.redis_url,
         database_url=settings.database_url,
         access_token=settings.access_token,
+        late_after_s=settings.late_after_s,
     )
     return 0
 

@@ -19,7 +19,7 @@ from baton.messages import HandleCallbackParam, TriggerParam, cut_message
 from baton.store import fixed_delay, runs, triggers
 from baton.vocabulary import HANDLE_CODE_OF, Ending, Outcome, TriggerCode
 
-from . import failed_callbacks, late
+from . import alarms, failed_callbacks, late
 from .failed_callbacks import Rejected
 from .followup import follow
 
@@ -79,9 +79,16 @@ class Applied:
 
 
 def apply_batch(
-    connection: Connection, entries: Sequence[ResultEntry], key_of: KeyOf, now_ms: int
+    connection: Connection,
+    entries: Sequence[ResultEntry],
+    key_of: KeyOf,
+    now_ms: int,
+    late_after_ms: int = 0,
 ) -> Applied:
-    """End the rows these entries speak of, and insert what follows. The caller commits."""
+    """End the rows these entries speak of, and insert what follows. The caller commits.
+
+    A run that began more than `late_after_ms` after its fire time is told of; 0: none is.
+    """
     reading = read_entries(entries, key_of, now_ms)
     for item in reading.reruns:
         runs.raise_attempt(connection, item.log_id, item.attempt, item.reason)
@@ -91,6 +98,8 @@ def apply_batch(
     )
     ended = runs.finish(connection, _best_first(reading.verified))
     followups = triggers.plan(connection, follow(connection, ended, now_ms), now_ms)
+    started_ms = {each.ending.log_id: each.ending.started_ms for each in reading.verified}
+    alarms.raise_alarms(connection, ended, started_ms, late_after_ms, now_ms)
     fixed_delay.run_ended(connection, {row.job_id for row in ended}, now_ms)
     missing = _of_no_row(connection, reading.verified, ended)
     rejects = reading.rejected + missing

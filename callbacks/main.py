@@ -12,12 +12,14 @@ from baton.store.engine import make_engine
 from .consumer import Consumer
 
 
-def run(*, redis_url: str, database_url: str, access_token: str) -> None:
+def run(*, redis_url: str, database_url: str, access_token: str, late_after_s: float) -> None:
     """Apply results until SIGTERM or SIGINT. What is unfinished then, another consumer takes over."""
     engine = make_engine(database_url)
     redis, blocking = connect(redis_url), connect_blocking(redis_url)
     name = new_executor_id()
-    consumer = Consumer(engine, redis, Results(redis, blocking, name), access_token=access_token)
+    results = Results(redis, blocking, name)
+    late_after_ms = round(late_after_s * 1000)
+    consumer = Consumer(engine, redis, results, access_token=access_token, late_after_ms=late_after_ms)
     telemetry.event("process.started", consumer=name)
     run_until_signal([Loop("consumer", consumer.step)])
     telemetry.event("process.stopped", consumer=name)

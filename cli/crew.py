@@ -32,7 +32,7 @@ from honcho.printer import Message, Printer
 
 from baton.leash import leashed
 
-STAGES: tuple[tuple[str, ...], ...] = (("web", "scheduler"), ("worker",), ("callbacks",))
+STAGES: tuple[tuple[str, ...], ...] = (("web", "scheduler"), ("worker",), ("callbacks", "background"))
 """Who is stopped first. A process the Procfile names beyond these belongs to the first stage."""
 
 OWN_NAME = "baton"

@@ -21,6 +21,7 @@ from .forms.trigger import new_token
 from .health import health
 from .live import live_pages
 from .options import Options
+from .pages.alarms import alarms_pages
 from .pages.api_tokens import api_tokens_pages
 from .pages.backfills import backfills_pages
 from .pages.calendars import calendars_pages
@@ -57,6 +58,7 @@ _NOUNS = (
     groups_pages,
     drains,
     failed_callbacks_pages,
+    alarms_pages,
     calendars_pages,
     backfills_pages,
     api_tokens_pages,

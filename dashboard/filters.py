@@ -11,6 +11,7 @@ from flask import Flask
 
 from baton.declarations import differs_from_declared
 from baton.vocabulary import (
+    AlarmCondition,
     BlockStrategy,
     GlueType,
     MisfireStrategy,
@@ -65,6 +66,13 @@ LABELS: dict[str, str] = {
     RouteStrategy.FAILOVER: "The first that beats (failover)",
     RouteStrategy.BUSYOVER: "The first that is idle (busyover)",
     RouteStrategy.SHARDING_BROADCAST: "All of them, a shard each (broadcast)",
+    AlarmCondition.FAILED: "Run failed",
+    AlarmCondition.LATE: "Run began late",
+    AlarmCondition.NO_EXECUTOR: "No executor listens",
+    AlarmCondition.EXECUTOR_LOST: "Executor lost",
+    AlarmCondition.RESULT_KEPT: "Results could not be applied",
+    AlarmCondition.SPOOL_FULL: "Spool full",
+    AlarmCondition.RECOVERED: "Well again",
     GlueType.BEAN: "Handler",
     GlueType.GLUE_SHELL: "Shell script",
     GlueType.GLUE_PYTHON: "Python script",

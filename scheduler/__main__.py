@@ -23,6 +23,7 @@ def run() -> int:
         misfire_threshold_s=settings.misfire_threshold_s,
         sweep_interval_s=settings.sweep_interval_s,
         executor_dead_after_s=settings.executor_dead_after_s,
+        no_executor_after_s=settings.no_executor_after_s,
     )
     return 0
 

@@ -10,6 +10,8 @@ from baton.broker.nudge import wait_for_nudge
 from baton.loop import Loop, run_until_signal
 from baton.store.engine import make_engine
 
+from .alarm_router import AlarmRouter
+from .alarm_watch import AlarmWatch
 from .planner import Planner
 from .pusher import Pusher
 from .sweeper import Sweeper
@@ -32,6 +34,7 @@ def run(
     misfire_threshold_s: float,
     sweep_interval_s: float,
     executor_dead_after_s: float,
+    no_executor_after_s: float,
 ) -> None:
     """Plan, push, sweep and watch until SIGTERM or SIGINT."""
     engine = make_engine(database_url)
@@ -62,6 +65,8 @@ def run(
         reassert_window_s=executor_dead_after_s,
     )
     sweeper_loop = Loop("sweeper", sweeper.step)
+    router = AlarmRouter(engine, redis)
+    alarm_watch = AlarmWatch(engine, redis, no_executor_after_s=no_executor_after_s)
     watcher = Watcher(engine, redis, dead_after_s=executor_dead_after_s, host=socket.gethostname())
 
     def wake_when_nudged() -> float:
@@ -75,6 +80,8 @@ def run(
         [
             sweeper_loop,
             Loop("watcher", watcher.step),
+            Loop("alarm router", router.step),
+            Loop("alarm watch", alarm_watch.step),
             pusher_loop,
             planner_loop,
             Loop("nudge", wake_when_nudged),

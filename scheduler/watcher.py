@@ -24,6 +24,8 @@ from baton.store import groups
 from baton.store.engine import read
 from baton.vocabulary import Ending
 
+from .alarm_watch import executor_lost
+
 WATCH_INTERVAL_S = 1.0
 LEAST_READINGS = 3
 """A silence must have been seen this often: one late reading proves nothing."""
@@ -113,6 +115,8 @@ class Watcher:
             return []  # it has beaten since we looked: alive after all, its silence starts anew
         counts = Counter(str(ending) for _, ending in endings)
         telemetry.warning("watch.executor_lost", group=app_name, executor=executor_id, **counts)
+        text = f"executor {executor_id} of group {app_name!r} stopped beating; {evidence}"
+        executor_lost(self._engine, app_name, executor_id, text, self._clock.now_ms())
         return [LostExecutor(app_name, executor_id, tuple(endings))]
 
 

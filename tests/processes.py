@@ -125,6 +125,9 @@ class Processes:
     def callbacks(self, **environ: str) -> Process:
         return self.start("callbacks", **environ)
 
+    def background(self, **environ: str) -> Process:
+        return self.start("background", **environ)
+
     def web(self, **environ: str) -> Process:
         return self.start("web", [sys.executable, "-m", "gunicorn", "app:app"], **environ)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from baton.handlers import job
+from baton.outbound import read_hosts
 
 from . import builtin_command, builtin_http
-from .http_address import read_hosts
 
 COMMANDS, HTTP_HOSTS = "commands", "http_hosts"
 

@@ -4,17 +4,12 @@ The parameter is JSON: `{"url": …}` and, if wanted, `method`, `headers`, `body
 `timeout_s`, `expect` (a list of status codes; else any from 200 to 299), `follow_redirects`. Which hosts
 may be called is the choice of the executor's own configuration (`BATON_HTTP_HOSTS`); without one there is
 no such handler.
-
-The standard library's client does it, because the connection has to go to the address that was checked
-(`http_address.py`), with the name in the certificate still verified.
 """
 
 from __future__ import annotations
 
 import http.client
 import json
-import socket
-import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,8 +17,7 @@ from urllib.parse import urljoin, urlsplit
 
 from baton.context import JobContext
 from baton.errors import InputError
-
-from .http_address import AddressRefused, AllowedHost, resolve
+from baton.outbound import AddressRefused, AllowedHost, open_connection
 
 NAME = "baton-http"
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -101,12 +95,9 @@ class HttpJobs:
 
     def _send(self, request: Request) -> Response:
         parts = urlsplit(request.url)
-        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-        address = resolve(host, port, self._allowed)
-        if parts.scheme == "https":
-            connection: http.client.HTTPConnection = _Secure(host, port, address, request.timeout_s)
-        else:
-            connection = _Plain(host, port, address, request.timeout_s)
+        connection = open_connection(
+            parts.scheme, parts.hostname or "", parts.port, self._allowed, request.timeout_s
+        )
         try:
             path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             connection.request(request.method, path, body=request.body, headers=dict(request.headers))
@@ -120,25 +111,6 @@ class HttpJobs:
             )
         finally:
             connection.close()
-
-
-class _Plain(http.client.HTTPConnection):
-    """Connects to the address that was checked, whatever the name says by now."""
-
-    def __init__(self, host: str, port: int, address: str, timeout_s: float) -> None:
-        super().__init__(host, port, timeout=timeout_s)
-        self._address = address
-
-    def connect(self) -> None:
-        self.sock = socket.create_connection((self._address, self.port), self.timeout)
-
-
-class _Secure(_Plain):
-    """The same over TLS: the certificate has to be that of the name."""
-
-    def connect(self) -> None:
-        super().connect()
-        self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self.host)
 
 
 def read_request(param: str) -> Request:

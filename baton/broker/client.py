@@ -24,7 +24,7 @@ LONGEST_BLOCK_S = 10.0
 _SCHEMES = ("redis", "rediss", "unix")
 
 
-def connect(url: str, *, socket_timeout_s: float = 5.0) -> Redis:
+def connect(url: str, *, socket_timeout_s: float | None = 5.0) -> Redis:
     """A client for ordinary calls."""
     return _client(url, socket_timeout_s)
 
@@ -34,7 +34,7 @@ def connect_blocking(url: str) -> Redis:
     return _client(url, LONGEST_BLOCK_S + 5.0)
 
 
-def _client(url: str, socket_timeout_s: float) -> Redis:
+def _client(url: str, socket_timeout_s: float | None) -> Redis:
     scheme = urlsplit(url).scheme
     if scheme not in _SCHEMES:
         raise BrokerError(f"REDIS_URL begins with {scheme!r}; use one of {', '.join(_SCHEMES)}")

@@ -20,6 +20,7 @@ from sqlalchemy import (
     UniqueConstraint,
     false,
     text,
+    true,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -31,6 +32,9 @@ PENDING = "trigger_code = 0 and handle_code = 0"
 """Rows whose message is in no lane yet."""
 UNFINISHED = "outcome is null"
 UNSUCCESSFUL = "outcome is not null and outcome <> 'succeeded'"
+UNROUTED = "not is_routed"
+OPEN_ALARM = "is_open"
+UNDELIVERED = "state in ('WAITING', 'SENDING')"
 """Conditions of partial indexes, said by statements in the very same words: only then do they serve."""
 
 
@@ -283,6 +287,102 @@ class JobLog(Base):
     token: Mapped[int] = mapped_column(BigId, server_default=text("0"))
     """The fencing token of the lease whose result ended the row."""
     alarm_status: Mapped[int] = mapped_column(server_default=text("0"))
+
+
+class AlarmChannel(Base):
+    """A way to tell people, and what they want to be told."""
+
+    __tablename__ = "alarm_channel"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    url: Mapped[str] = mapped_column(Text)
+    """An Apprise address, or where the webhook goes. It may hold a password: no page shows it again."""
+    secret: Mapped[str] = mapped_column(String(128), server_default="")
+    """What a webhook is signed with."""
+    conditions: Mapped[str] = mapped_column(String(255))
+    """Words of AlarmCondition with commas between."""
+    group_ids: Mapped[str] = mapped_column(String(255), server_default="")
+    job_ids: Mapped[str] = mapped_column(String(255), server_default="")
+    """Only alarms of these; both empty: of all."""
+    subject: Mapped[str] = mapped_column(String(255), server_default="")
+    body: Mapped[str] = mapped_column(Text, server_default="")
+    """Templates; empty: as usual."""
+    quiet_from: Mapped[str] = mapped_column(String(5), server_default="")
+    quiet_to: Mapped[str] = mapped_column(String(5), server_default="")
+    """Wall-clock times of `time_zone`, as `22:00`; empty: no quiet hours."""
+    time_zone: Mapped[str] = mapped_column(String(64), server_default="UTC")
+    quiet_action: Mapped[str] = mapped_column(String(8), server_default="DELAY")
+    dedupe_s: Mapped[int] = mapped_column(server_default=text("0"))
+    """The same condition of the same job is told once in so many seconds."""
+    is_enabled: Mapped[bool] = mapped_column(server_default=true())
+    created_at: Mapped[int] = mapped_column(EpochMs)
+
+
+class Alarm(Base):
+    """Something people should be told. Its key says what: the same thing is one row, whoever notices."""
+
+    __tablename__ = "alarm"
+    __table_args__ = (
+        # the router: what was not given to channels yet?
+        Index(
+            "ix_alarm_unrouted",
+            "id",
+            sqlite_where=text(UNROUTED),
+            postgresql_where=text(UNROUTED),
+        ),
+        # a success: is there something to be well again?
+        Index(
+            "ix_alarm_open",
+            "job_id",
+            sqlite_where=text(OPEN_ALARM),
+            postgresql_where=text(OPEN_ALARM),
+        ),
+        Index("ix_alarm_log_id", "log_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    alarm_key: Mapped[str] = mapped_column(String(160), unique=True)
+    """`failed:<log id>`, `late:<log id>`, `recovered:<alarm id>`, …: see `store/alarms.py`."""
+    condition: Mapped[str] = mapped_column(String(16))
+    group_id: Mapped[int] = mapped_column(BigId)
+    job_id: Mapped[int] = mapped_column(BigId, server_default=text("0"))
+    log_id: Mapped[int | None] = mapped_column(BigId)
+    text: Mapped[str] = mapped_column(Text, server_default="")
+    """What no row can say later, in a sentence."""
+    created_at: Mapped[int] = mapped_column(EpochMs)
+    is_routed: Mapped[bool] = mapped_column(server_default=false())
+    is_open: Mapped[bool] = mapped_column(server_default=false())
+    """Until it is well again."""
+
+
+class AlarmDelivery(Base):
+    """One alarm on its way over one channel."""
+
+    __tablename__ = "alarm_delivery"
+    __table_args__ = (
+        UniqueConstraint("alarm_id", "channel_id"),
+        # the background work: what may be sent now?
+        Index(
+            "ix_alarm_delivery_due",
+            "not_before",
+            sqlite_where=text(UNDELIVERED),
+            postgresql_where=text(UNDELIVERED),
+        ),
+        # de-duplication: when was the same told last?
+        Index("ix_alarm_delivery_channel", "channel_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    alarm_id: Mapped[int] = mapped_column(ForeignKey("alarm.id", ondelete="CASCADE"))
+    channel_id: Mapped[int] = mapped_column(ForeignKey("alarm_channel.id", ondelete="CASCADE"))
+    state: Mapped[str] = mapped_column(String(8))
+    not_before: Mapped[int] = mapped_column(EpochMs, server_default=text("0"))
+    tries: Mapped[int] = mapped_column(server_default=text("0"))
+    changed_at: Mapped[int] = mapped_column(EpochMs)
+    problem: Mapped[str] = mapped_column(Text, server_default="")
+    """Why the last try failed, or why it was dropped."""
 
 
 class FailedCallback(Base):

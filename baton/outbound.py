@@ -1,14 +1,19 @@
-"""Which address an HTTP job connects to: an allowed host, looked up once, on a network it may reach.
+"""HTTP connections that people name: to an allowed host, looked up once, on a network it may reach.
 
 The address that was checked is the one that is connected to, so a name that answers differently a moment
 later gains nothing. Private, local and reserved networks are open to hosts that are listed as `private:`
 only, however an address is spelled.
+
+The standard library's client, because the connection has to go to the address that was checked, with the name
+in the certificate still verified.
 """
 
 from __future__ import annotations
 
+import http.client
 import ipaddress
 import socket
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -35,9 +40,24 @@ class AllowedHost:
         """Whether this entry is about that host."""
         if self.port is not None and self.port != port:
             return False
+        if self.name == "*":
+            return True
         if self.name.startswith("*."):
             return host.endswith(self.name[1:])
         return host == self.name
+
+
+ANYWHERE = AllowedHost("*", None, is_private=False)
+"""Any host of the open Internet."""
+
+
+def open_connection(
+    scheme: str, host: str, port: int | None, allowed: Sequence[AllowedHost], timeout_s: float
+) -> http.client.HTTPConnection:
+    """A connection to this host, not connected yet; raises `AddressRefused`."""
+    kind = _Secure if scheme == "https" else _Plain
+    port = port or (443 if scheme == "https" else 80)
+    return kind(host, port, resolve(host, port, allowed), timeout_s)
 
 
 def read_hosts(entries: Sequence[str]) -> list[AllowedHost]:
@@ -97,3 +117,22 @@ def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     if address.teredo is not None:
         return address.teredo[1]
     return address.ipv4_mapped or address.sixtofour
+
+
+class _Plain(http.client.HTTPConnection):
+    """Connects to the address that was checked, whatever the name says by now."""
+
+    def __init__(self, host: str, port: int, address: str, timeout_s: float) -> None:
+        super().__init__(host, port, timeout=timeout_s)
+        self._address = address
+
+    def connect(self) -> None:
+        self.sock = socket.create_connection((self._address, self.port), self.timeout)
+
+
+class _Secure(_Plain):
+    """The same over TLS: the certificate has to be that of the name."""
+
+    def connect(self) -> None:
+        super().connect()
+        self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self.host)

@@ -1,0 +1,29 @@
+"""`python -m background`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import config
+from baton import failpoints, telemetry
+
+from . import main
+
+
+def run() -> int:
+    """Read the settings and do background work until a signal stops it."""
+    settings = config.load(os.environ)
+    failpoints.arm(settings.failpoints)
+    telemetry.set_up("background", settings.log_level)
+    main.run(
+        redis_url=settings.redis_url,
+        database_url=settings.database_url,
+        public_url=settings.public_url,
+        webhook_hosts=[each.strip() for each in settings.webhook_hosts.split(",") if each.strip()],
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run())

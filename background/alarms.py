@@ -1,0 +1,94 @@
+"""Sends one alarm over one channel, and says on the rows how that went.
+
+The delivery is claimed before anything is sent, so two processes never send the same at the same time. A
+crash between the sending and its note sends again two minutes later: told twice is better than not told.
+Everything else is told once, however often this is called.
+"""
+
+from __future__ import annotations
+
+from baton import telemetry
+from baton.failpoints import failpoint
+from baton.store import alarm_channels, alarm_deliveries, alarms
+from baton.store.alarm_channels import ChannelView
+from baton.store.alarm_deliveries import DeliveryView
+from baton.store.engine import read, write
+from baton.vocabulary import ChannelKind
+
+from . import channels, wording
+from .channels import NotSent
+from .here import Here, here
+
+PAUSES_S = (10, 60, 300, 1800, 7200)
+"""Before the second try, the third, …; after the sixth nobody tries again."""
+
+
+def send(delivery_id: int) -> bool:
+    """Send what waits under this id; False if there is nothing to send, or it was not taken."""
+    place = here()
+    with write(place.engine) as connection:
+        delivery = alarm_deliveries.claim(connection, delivery_id, place.clock.now_ms())
+        if delivery is None:
+            return False
+        channel = alarm_channels.get(connection, delivery.channel_id)
+        alarm = alarms.get(connection, delivery.alarm_id)
+        if channel is None or alarm is None:  # a delivery goes with them
+            return False
+        facts = wording.facts_of(connection, alarm, place.public_url)
+    # claimed, not sent: after a crash here it is claimed again two minutes later
+    failpoint("alarm.claimed")
+    try:
+        tell(place, channel, facts, alarm.id)
+    except NotSent as problem:
+        _note_failure(place, delivery, str(problem))
+        return False
+    except Exception as problem:
+        telemetry.problem("alarm.failed", problem, channel=channel.name)
+        _note_failure(place, delivery, f"{type(problem).__name__} while sending")
+        return False
+    # sent, not noted: after a crash here it is sent a second time
+    failpoint("alarm.sent")
+    with write(place.engine) as connection:
+        alarm_deliveries.sent(connection, delivery, place.clock.now_ms())
+    telemetry.event("alarm.sent", alarm=alarm.id, channel=channel.name, condition=alarm.condition)
+    return True
+
+
+def tell(place: Here, channel: ChannelView, facts: dict[str, str], alarm_id: int) -> None:
+    """Send these facts over this channel; raises `NotSent`."""
+    if channel.kind == ChannelKind.WEBHOOK:
+        channels.send_webhook(
+            channel.url, channel.secret, facts, alarm_id, place.clock.now_ms(), place.webhook_hosts
+        )
+    else:
+        subject = wording.subject_of(channel.subject, facts)
+        channels.send_apprise(channel.url, subject, wording.body_of(channel.body, facts))
+
+
+def try_out(channel_id: int, person: str) -> str:
+    """Send a word to try a channel; answers what went wrong, empty if nothing did. RQ keeps the answer."""
+    place = here()
+    with read(place.engine) as connection:
+        channel = alarm_channels.get(connection, channel_id)
+    if channel is None:
+        return "the channel was deleted"
+    facts = dict.fromkeys(wording.NAMES, "") | {
+        "what": "A test", "condition": "TEST", "about": channel.name, "link": place.public_url,
+        "text": f"{person} tries the channel {channel.name!r}. Nothing is wrong.",
+    }  # fmt: skip
+    try:
+        tell(place, channel, facts, 0)
+    except NotSent as problem:
+        return str(problem)
+    return ""
+
+
+def _note_failure(place: Here, delivery: DeliveryView, problem: str) -> None:
+    now_ms = place.clock.now_ms()
+    has_more = delivery.tries <= len(PAUSES_S)
+    again_ms = now_ms + PAUSES_S[delivery.tries - 1] * 1000 if has_more else 0
+    with write(place.engine) as connection:
+        alarm_deliveries.failed(connection, delivery, problem, again_ms, now_ms)
+    telemetry.warning(
+        "alarm.not_sent", channel=delivery.channel_name, problem=problem, tries=delivery.tries, again=has_more
+    )

@@ -1,0 +1,35 @@
+"""What pieces of background work share: RQ calls plain functions, with JSON arguments and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from baton.clock import SYSTEM_CLOCK, Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """The installation this process works for."""
+
+    engine: Engine
+    public_url: str = ""
+    webhook_hosts: Sequence[str] = ()
+    clock: Clock = SYSTEM_CLOCK
+
+
+_here: list[Here] = []
+
+
+def install(here: Here) -> None:
+    """Let the work of this process find it."""
+    _here[:] = [here]
+
+
+def here() -> Here:
+    """The installation; raises `RuntimeError` outside the background process."""
+    if not _here:
+        raise RuntimeError("background work is called by `python -m background` only")
+    return _here[0]

@@ -1,0 +1,120 @@
+"""Channels are made, tried and changed; nobody sees an address twice."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from rq import SimpleWorker
+from rq.serializers import JSONSerializer
+
+from background import here
+from background.here import Here
+from baton.broker import chores
+from baton.broker.client import connect
+from baton.store import alarms
+from baton.store.alarms import NewAlarm
+from baton.store.engine import write
+from baton.store.models import AlarmChannel
+from baton.vocabulary import AlarmCondition
+from tests.background.sinks import mail_server
+
+from .site import said
+
+FORM = {
+    "name": "ops", "kind": "APPRISE", "url": "mailto://me:hunter22@mail.example.com?to=ops@example.com",
+    "secret": "a-secret-of-ours", "conditions": ["FAILED", "LATE"], "dedupe_s": "60", "quiet_from": "22:00",
+    "quiet_to": "06:00", "time_zone": "Europe/Berlin", "is_enabled": "1",
+}  # fmt: skip
+
+
+def test_a_channel_is_made_changed_and_deleted_and_its_address_never_shown(site):
+    ana = site.person()
+    made = ana.post("/alarms/channels", FORM)
+    page = ana.get(made.location).text
+    assert "hunter22" not in page
+    assert "a-secret-of-ours" not in page
+
+    changes = {"name": "people", "url": "", "secret": "", "conditions": ["NONSENSE", "LATE"]}
+    ana.post(made.location, {**FORM, **changes})
+    (stored,) = site.rows(AlarmChannel)
+    assert (stored.name, stored.url, stored.secret) == ("people", FORM["url"], FORM["secret"])
+    assert stored.conditions == "LATE"
+    assert "people" in said(ana.get("/alarms"))
+    assert "hunter22" not in ana.get("/alarms").text
+
+    ana.post(f"{made.location}/deletion")
+    assert site.rows(AlarmChannel) == []
+    assert [line.split()[1] for line in site.audited()] == [
+        "alarm_channel.create", "alarm_channel.update", "alarm_channel.delete",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"name": ""}, "The name is missing"),
+        ({"url": ""}, "The address is missing"),
+        ({"conditions": []}, "Choose at least one"),
+        ({"kind": "WEBHOOK", "url": "ftp://example.com"}, "A webhook goes to https://host/path"),
+        ({"kind": "PIGEON"}, "choose one of APPRISE, WEBHOOK"),
+        ({"quiet_from": "25:00"}, "Write a time of day as 22:00"),
+        ({"quiet_to": ""}, "Quiet hours have a beginning and an end"),
+        ({"time_zone": "Mars/Olympus"}, "There is no time zone"),
+        ({"job_ids": "seven"}, "Write ids with commas between"),
+        ({"dedupe_s": "-1"}, "give a whole number"),
+    ],
+)
+def test_what_is_wrong_with_a_channel_is_said_beside_it(plain_site, changes, text):
+    answer = plain_site.person().post("/alarms/channels", {**FORM, **changes})
+
+    assert answer.status_code == 422
+    assert text in said(answer)
+    assert plain_site.rows(AlarmChannel) == []
+
+
+def test_two_channels_do_not_share_a_name(plain_site):
+    ana = plain_site.person()
+    ana.post("/alarms/channels", FORM)
+
+    answer = ana.post("/alarms/channels", FORM)
+
+    assert answer.status_code == 422
+    assert "already: choose another name" in said(answer)
+
+
+def test_a_channel_is_tried(plain_site):
+    ana = plain_site.person()
+    with mail_server() as mails:
+        made = ana.post("/alarms/channels", {**FORM, "url": mails.url})
+        here.install(Here(plain_site.engine))
+        redis = connect(plain_site.redis_url, socket_timeout_s=None)
+        worker = SimpleWorker([chores.queue(redis)], connection=redis, serializer=JSONSerializer)
+        # RQ wants the main thread for its signals, so the page waits in another one
+        page = threading.Thread(target=ana.post, args=[f"{made.location}/tests"])
+        page.start()
+        worker.work(max_jobs=1, logging_level="ERROR")
+        page.join(20)
+        redis.close()
+
+    assert "Sent. Look whether it arrived." in said(ana.get(made.location))
+    assert mails.subjects == ["[Baton] A test: ops"]
+
+
+def test_the_page_says_what_became_of_each_alarm(plain_site):
+    ana = plain_site.person()
+    group_id = plain_site.group()
+    job_id = plain_site.job(group_id, name="nightly")
+    log_id = plain_site.run(group_id, job_id, outcome="failed")
+    with write(plain_site.engine) as connection:
+        news = [
+            NewAlarm(f"failed:{log_id}", AlarmCondition.FAILED, group_id, job_id, log_id),
+            NewAlarm("lost:x", AlarmCondition.EXECUTOR_LOST, group_id, text="executor <x> stopped beating"),
+        ]
+        alarms.raise_alarms(connection, news, 5)
+
+    page = said(ana.get("/alarms"))
+
+    assert f"run {log_id} of nightly" in page
+    assert "executor &lt;x&gt; stopped beating" in page
+    assert "no channel wants it" in page
