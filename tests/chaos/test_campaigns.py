@@ -6,9 +6,12 @@ The same in seconds, for every run of the tests: `tests/relay/test_storms.py`.
 from __future__ import annotations
 
 import time
+from collections import Counter
+from email.message import Message
 
 import pytest
 
+from tests.background.sinks import mail_server, webhook
 from tests.relay.storms import (
     STEADY,
     ConsumerKiller,
@@ -16,13 +19,16 @@ from tests.relay.storms import (
     Family,
     Finishes,
     Load,
+    alarms_raised,
     report,
     sqlite_locked,
+    tell_of_failures,
     trigger_family,
     wait_out,
     what_followed,
     while_,
 )
+from tests.waiting import until
 
 OUTAGE_S = 60.0
 DRAINED_WITHIN_S = 60.0
@@ -34,17 +40,25 @@ def test_ten_thousand_results_with_a_consumer_killed_every_second(whole_baton, d
     baton = whole_baton(database=database, callbacks=2, workers=2, **STEADY)
     finishes, doubler, killer = Finishes(baton.engine), Doubler(baton, 0.08, seed=2), ConsumerKiller(baton)
     family = Family(parents=3_000, failing=1_000, plain=2_000)
-    began_s = time.monotonic()
-    with while_(doubler.step, 0), while_(killer.step, 1.0):
-        trigger_family(baton, family, jobs=20)
-        baton.wait_until_ended(family.results, within_s=900)
-    took_s = time.monotonic() - began_s
+    with mail_server() as mails, webhook() as hooks:
+        tell_of_failures(baton, mails.url, hooks.url)
+        began_s = time.monotonic()
+        with while_(doubler.step, 0), while_(killer.step, 1.0):
+            trigger_family(baton, family, jobs=20)
+            baton.wait_until_ended(family.results, within_s=900)
+        took_s = time.monotonic() - began_s
+        sinks = (mails.received, hooks.received)
+        until(lambda: min(map(len, sinks)) >= family.failing, 900, "everybody to be told")
+        told_s = time.monotonic() - began_s
+    mailed = Counter(line for mail in mails.received for line in run_lines(mail))
+    hooked = Counter(str(told["run"]) for told in hooks.told)
 
     counts = finishes.counts()
     report(
         f"10,000 results on {database}",
         results=len(counts), sent_twice=doubler.sent, consumers_killed=killer.killed,
         seconds=round(took_s, 1), ended_more_than_once=sum(count > 1 for count in counts.values()),
+        mails=len(mails.received), webhooks=len(hooks.received), told_after_s=round(told_s, 1),
     )  # fmt: skip
     assert family.results == 10_000
     assert doubler.sent >= DOUBLED * family.results
@@ -58,8 +72,17 @@ def test_ten_thousand_results_with_a_consumer_killed_every_second(whole_baton, d
         "PARENT succeeded: 0 children, 0 retries": family.parents,
         "RETRY failed: 0 children, 0 retries": family.failing,
     }
+    assert alarms_raised(baton.engine) == {"RETRY: told 1 times": family.failing}
+    assert len(mailed) == len(hooked) == family.failing
+    assert set(mailed.values()) == set(hooked.values()) == {1}, "each failure told once by each channel"
     verdict = baton.verdict()
     assert verdict.is_clean, str(verdict)
+
+
+def run_lines(mail: Message) -> list[str]:
+    """The line of a mail that names its run."""
+    text = mail.get_payload(decode=True).decode()
+    return [line for line in text.splitlines() if line.startswith("run ")]
 
 
 @pytest.mark.parametrize(("redis", "database"), [("embedded", "sqlite"), ("installed", "postgresql")])

@@ -15,6 +15,12 @@ from typing import Any
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
+from baton.clock import SYSTEM_CLOCK
+from baton.store import alarm_channels
+from baton.store.alarm_channels import ChannelDraft
+from baton.store.engine import write
+from baton.vocabulary import AlarmCondition, ChannelKind
+
 from .baton import APP_NAME, Baton
 
 STREAM = f"baton:{{{APP_NAME}}}:results"
@@ -97,6 +103,29 @@ def what_followed(engine: Engine) -> Counter[str]:
             f"{kind} {outcome}: {children} children, {retries} retries"
             for kind, outcome, children, retries in connection.execute(statement)
         )
+
+
+def alarms_raised(engine: Engine) -> Counter[str]:
+    """How many failures of each kind of run are alarmed about, and how often."""
+    statement = text(
+        "select r.trigger_type, a.times from job_log r "
+        "join (select log_id, count(*) as times from alarm where condition = 'FAILED' group by log_id) a "
+        "on a.log_id = r.id"
+    )
+    with engine.connect() as connection:
+        return Counter(f"{kind}: told {times} times" for kind, times in connection.execute(statement))
+
+
+def tell_of_failures(baton: Baton, mail_url: str, webhook_url: str) -> None:
+    """Start what tells people, by mail and by a webhook on this machine."""
+    drafts = [
+        ChannelDraft("mail", ChannelKind.APPRISE, mail_url, conditions=AlarmCondition.FAILED),
+        ChannelDraft("hook", ChannelKind.WEBHOOK, webhook_url, "s3cret", conditions=AlarmCondition.FAILED),
+    ]
+    with write(baton.engine) as connection:
+        for draft in drafts:
+            alarm_channels.create(connection, draft, SYSTEM_CLOCK.now_ms())
+    baton.processes.background(BATON_WEBHOOK_HOSTS="private:127.0.0.1")
 
 
 @contextmanager
