@@ -19,6 +19,10 @@ from . import channels, wording
 from .channels import NotSent
 from .here import Here, here
 
+KEPT_DAYS = 90
+"""How long people can look up what they were told."""
+_FORGET_ROWS = 500
+_FORGET_FOR_S = 10.0
 PAUSES_S = (10, 60, 300, 1800, 7200)
 """Before the second try, the third, …; after the sixth nobody tries again."""
 
@@ -81,6 +85,20 @@ def try_out(channel_id: int, person: str) -> str:
     except NotSent as problem:
         return str(problem)
     return ""
+
+
+def forget(_period_ms: int) -> int:
+    """Delete old alarms with their deliveries, for a few seconds; answers in how many transactions."""
+    place = here()
+    before_ms = place.clock.now_ms() - KEPT_DAYS * 24 * 3600 * 1000
+    stop_s = place.clock.monotonic_s() + _FORGET_FOR_S
+    transactions = 0
+    has_more = True
+    while has_more and place.clock.monotonic_s() < stop_s:
+        with write(place.engine) as connection:
+            has_more = alarms.forget(connection, before_ms, _FORGET_ROWS)
+        transactions += 1
+    return transactions
 
 
 def _note_failure(place: Here, delivery: DeliveryView, problem: str) -> None:

@@ -68,6 +68,8 @@ EventName = Literal[
     "alarm.sent",  # a channel took it
     "alarm.not_sent",  # a channel did not take it; `again` says whether it is tried once more
     "alarm.failed",  # sending it raised what nobody expected
+    "chore.handed_over",  # a piece of background work is due; the background process was told
+    "chore.given_up",  # a piece of background work failed as often as it may
     "page.failed",  # a page could not be made; the person saw a sentence
     "page.without_redis",  # Redis did not answer; pages show what SQL knows
     "signin.failed",

@@ -12,6 +12,7 @@ from baton.store.engine import make_engine
 
 from .alarm_router import AlarmRouter
 from .alarm_watch import AlarmWatch
+from .chores import Chores
 from .planner import Planner
 from .pusher import Pusher
 from .sweeper import Sweeper
@@ -67,6 +68,7 @@ def run(
     sweeper_loop = Loop("sweeper", sweeper.step)
     router = AlarmRouter(engine, redis)
     alarm_watch = AlarmWatch(engine, redis, no_executor_after_s=no_executor_after_s)
+    timetable = Chores(redis)
     watcher = Watcher(engine, redis, dead_after_s=executor_dead_after_s, host=socket.gethostname())
 
     def wake_when_nudged() -> float:
@@ -82,6 +84,7 @@ def run(
             Loop("watcher", watcher.step),
             Loop("alarm router", router.step),
             Loop("alarm watch", alarm_watch.step),
+            Loop("chores", timetable.step),
             pusher_loop,
             planner_loop,
             Loop("nudge", wake_when_nudged),

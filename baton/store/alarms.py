@@ -15,7 +15,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Connection, Select, select, update
+from sqlalchemy import Connection, Select, delete, select, update
 from sqlalchemy import text as sql
 
 from ..vocabulary import AlarmCondition, AlarmStatus
@@ -144,6 +144,18 @@ def list_page(connection: Connection, before_id: int | None = None, limit: int =
     if before_id is not None:
         statement = statement.where(Alarm.id < before_id)
     return [AlarmView(*row) for row in connection.execute(statement)]
+
+
+def forget(connection: Connection, before_ms: int, limit: int) -> bool:
+    """Delete the oldest that were written down before `before_ms`; True if there may be more.
+
+    Ids grow with time: whoever looks at the first of them has looked at the oldest.
+    """
+    oldest = connection.execute(select(Alarm.id, Alarm.created_at).order_by(Alarm.id).limit(limit)).all()
+    found = [row.id for row in oldest if row.created_at < before_ms]
+    if found:
+        connection.execute(delete(Alarm).where(Alarm.id.in_(found)))
+    return len(found) == limit
 
 
 def mark_run(connection: Connection, log_id: int, status: AlarmStatus) -> None:

@@ -20,7 +20,7 @@ from baton.store import alarm_channels, alarms
 from baton.store.alarm_channels import ChannelDraft
 from baton.store.alarms import NewAlarm
 from baton.store.engine import write
-from baton.store.models import AlarmDelivery, JobLog
+from baton.store.models import Alarm, AlarmDelivery, JobLog
 from baton.vocabulary import AlarmCondition, ChannelKind
 from scheduler.alarm_router import AlarmRouter
 from tests import factories
@@ -79,6 +79,10 @@ class Tower:
     def states(self) -> list[str]:
         with self.engine.connect() as connection:
             return list(connection.execute(select(AlarmDelivery.state).order_by(AlarmDelivery.id)).scalars())
+
+    def alarms(self) -> list[str]:
+        with self.engine.connect() as connection:
+            return list(connection.execute(select(Alarm.alarm_key).order_by(Alarm.id)).scalars())
 
     def problems(self) -> list[str]:
         with self.engine.connect() as connection:

@@ -12,7 +12,7 @@ _SEAM = re.compile(r"""(?:failpoint|wake_schedulers)\("([a-z_.]+)"\)""")
 
 
 def _seams() -> list[str]:
-    folders = ("baton", "scheduler", "worker", "callbacks", "dashboard", "cli")
+    folders = ("baton", "scheduler", "worker", "callbacks", "background", "dashboard", "cli")
     texts = (path.read_text("utf-8") for folder in folders for path in (ROOT / folder).rglob("*.py"))
     return sorted({name for text in texts for name in _SEAM.findall(text)})
 
