@@ -302,6 +302,38 @@ class Settings:
         "Seconds between SIGTERM and SIGKILL for a killed or timed-out run.",
         default=10.0,
     )
+    soft_timeout_lead_s: float = _setting(
+        "BATON_SOFT_TIMEOUT_LEAD_S",
+        _seconds(0, 3600),
+        "So many seconds before its time-out a run gets a `SoftTimeout`, which its handler may catch. 0: it "
+        "does not.",
+        default=0.0,
+    )
+    max_rss_mb: int = _setting(
+        "BATON_MAX_RSS_MB",
+        _whole(0, 10_000_000),
+        "MB of memory the processes of one run may use, if its handler does not say otherwise. 0: no limit.",
+        default=0,
+    )
+    max_cpu_s: float = _setting(
+        "BATON_MAX_CPU_S",
+        _seconds(0, 10_000_000),
+        "Seconds of CPU time the processes of one run may use, if its handler does not say otherwise. 0: no "
+        "limit.",
+        default=0.0,
+    )
+    max_runs_per_child: int = _setting(
+        "BATON_MAX_RUNS_PER_CHILD",
+        _whole(0, 10_000_000),
+        "Runs after which a child process is replaced. 0: it is not.",
+        default=0,
+    )
+    max_child_rss_mb: int = _setting(
+        "BATON_MAX_CHILD_RSS_MB",
+        _whole(0, 10_000_000),
+        "MB of memory at which a child process is replaced, between two runs. 0: it is not.",
+        default=0,
+    )
     drain_grace_s: float = _setting(
         "BATON_DRAIN_GRACE_S",
         _seconds(0, 86400),

@@ -1,4 +1,4 @@
-"""Baton for handler authors: a decorator, a context, and the three exceptions a handler may meet.
+"""Baton for handler authors: a decorator, a context, and the exceptions a handler may meet.
 
 import baton
 
@@ -11,10 +11,12 @@ def greet(ctx: baton.JobContext) -> str:
 
 from __future__ import annotations
 
-from .context import Cancelled, JobContext, Shard, get_context
+from .context import Cancelled, JobContext, Shard, SoftTimeout, get_context
 from .errors import HandlerError
 from .handlers import job
 
 __version__ = "0.1.0"
 
-__all__ = ["job", "JobContext", "Shard", "get_context", "Cancelled", "HandlerError", "__version__"]
+__all__ = [
+    "job", "JobContext", "Shard", "get_context", "Cancelled", "SoftTimeout", "HandlerError", "__version__",
+]  # fmt: skip

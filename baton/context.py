@@ -30,6 +30,17 @@ class Cancelled(BaseException):
     """
 
 
+class SoftTimeout(Exception):
+    """Raised inside a handler some time before its run is ended by force.
+
+    An `Exception`, raised once: a handler may catch it, save what it has, and go on until the hard stop.
+    One that lets it pass fails.
+    """
+
+
+SOFT_TEXT = "this run has taken long enough (soft time-out)"
+
+
 @dataclass(frozen=True, slots=True)
 class Shard:
     """This run's part of a broadcast."""

@@ -40,6 +40,8 @@ EventName = Literal[
     "run.killed",  # a run was stopped from outside; `how` says what was needed
     "lease.lost",  # a lease could not be renewed in time; the run is stopped here
     "handlers.changed",  # files of handlers are not what they were: fresh children take over
+    "run.over_limit",  # a run used more memory or CPU time than it may; it is ended
+    "child.replaced",  # a child had run enough, or had grown too large
     "child.died",  # a child process ended by itself
     "child.failed",  # a child process could not load the handlers
     "settle.done",

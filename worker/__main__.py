@@ -15,6 +15,7 @@ from baton.errors import SettingsError
 
 from . import check, main
 from .check import Line, Verdict
+from .limits import Limits, Wear
 
 
 def run() -> int:
@@ -59,6 +60,9 @@ def _serve(settings: config.Settings) -> None:
         spool_dir=settings.spool_dir,
         spool_limit_bytes=settings.spool_limit_mb * 1024 * 1024,
         kill_grace_s=settings.kill_grace_s,
+        soft_lead_s=settings.soft_timeout_lead_s,
+        usual_limits=Limits(settings.max_rss_mb, settings.max_cpu_s),
+        wear=Wear(settings.max_runs_per_child, settings.max_child_rss_mb),
         drain_grace_s=settings.drain_grace_s,
         beat_interval_s=settings.beat_interval_s,
         executor_dead_after_s=settings.executor_dead_after_s,

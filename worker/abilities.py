@@ -11,10 +11,12 @@ from baton.messages import TriggerParam
 from baton.vocabulary import GlueType
 
 from . import glue
+from .limits import Limits
 
 _PROBLEM_CHARS = 4000
 
 
+NO_LIMITS = Limits()
 _NO_RQ = "This executor runs no jobs of RQ: set BATON_RQ_URL where it is started."
 
 
@@ -25,12 +27,18 @@ class HandlerFacts:
     is_async: bool
     concurrency: int
     """Runs of it at a time; 0: no limit of its own."""
+    max_rss_mb: int = 0
+    max_cpu_s: float = 0.0
+    soft_timeout_s: float = 0.0
 
 
 class Abilities:
     """The handlers of this executor. Read by every thread; replaced as a whole, never changed."""
 
-    def __init__(self, executor_id: str, *, has_rq: bool, scripts: Collection[str]) -> None:
+    def __init__(
+        self, executor_id: str, *, has_rq: bool, scripts: Collection[str], usual: Limits = NO_LIMITS
+    ) -> None:
+        self._usual = usual
         self._executor_id = executor_id
         self._scripts = scripts
         self.interpreters = glue.interpreters(scripts)
@@ -57,6 +65,13 @@ class Abilities:
         }
         self.handlers = handlers
         return True
+
+    def limits_of(self, trigger: TriggerParam | None) -> Limits:
+        """What a run may use: what its handler says, and where it says nothing what is usual here."""
+        facts = self.handlers.get(trigger.needs) if trigger is not None else None
+        if facts is None:
+            return self._usual
+        return Limits(facts.max_rss_mb, facts.max_cpu_s, facts.soft_timeout_s).or_else(self._usual)
 
     def refusal(self, trigger: TriggerParam) -> str:
         """Why this executor cannot run that; empty if it can. Whether it has a handler, a child knows."""

@@ -27,11 +27,12 @@ from typing import Any
 
 from baton import context as run_context
 from baton import threads
-from baton.context import Cancelled, JobContext
+from baton.context import SOFT_TEXT, Cancelled, JobContext, SoftTimeout
 from baton.failpoints import arm, failpoint
 from baton.vocabulary import GlueType
 
-from . import glue, pipe
+from . import glue, pipe, reaper
+from .child_process import SOFT_SIGNAL
 from .loaded import Loaded
 from .one_run import Desk, Given, OneRun
 from .outcome import RunOutcome
@@ -70,6 +71,7 @@ class Child:
         """Run what the parent sends until it hangs up."""
         signal.signal(signal.SIGTERM, self._on_sigterm)
         signal.signal(signal.SIGINT, lambda *_: None)
+        signal.signal(SOFT_SIGNAL, self._on_soft_signal)
         self._loaded = Loaded(self._module_names, self._built_in)
         self._writer.say(self._loaded.ready_message())
         while (ticket := enter(self._turnstile)) is not None:
@@ -96,6 +98,15 @@ class Child:
         self._was_signalled = True
         if self._context is not None:
             self._obey(self._context)
+
+    def _on_soft_signal(self, _number: int, _frame: FrameType | None) -> None:
+        if self._context is None:
+            return
+        with contextlib.suppress(BlockingIOError):
+            self._given.extend(self._reader.read(socket.MSG_DONTWAIT) or [])
+        if ["soft", self._ticket] in self._given:
+            self._given.remove(["soft", self._ticket])
+            raise SoftTimeout(SOFT_TEXT)
 
     def _obey(self, context: JobContext) -> None:
         """End the run if the signal was announced for it."""
@@ -162,6 +173,7 @@ def main() -> int:
     *descriptors, parent = map(int, sys.argv[2:])
     if not _die_with(parent):
         return 1
+    reaper.become_subreaper()  # what daemonises below stays below, where it can be found
     with contextlib.ExitStack() as stack:
         connection, turnstile, entrance, outlet = (
             stack.enter_context(socket.socket(fileno=each)) for each in descriptors

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -13,6 +14,9 @@ from typing import Any, TypedDict
 from . import pipe, reaper
 from .output_pipe import Outlet
 from .turnstile import Turnstile
+
+SOFT_SIGNAL: int = signal.SIGRTMIN + 3
+"""Says that a warning is there to be read: none of the signals that programs know and use."""
 
 
 @dataclass(slots=True, eq=False)

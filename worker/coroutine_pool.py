@@ -22,12 +22,14 @@ from baton import telemetry
 from baton.broker.consumer import Stop
 from baton.context import Progress
 from baton.failpoints import failpoint
+from baton.messages import TriggerParam
 from baton.vocabulary import GlueType, OnLost, Outcome
 
 from . import child_process, reaper
 from .child_process import ChildProcess
 from .ear import Ear
 from .leaving import Leaving
+from .limits import Limits
 from .outcome import KILLED_IN_QUEUE, KILLED_RUNNING, TIMEOUT_MESSAGE, RunOutcome, how_it_ended, wall_ms
 from .runs import Run
 
@@ -46,6 +48,8 @@ class _Begun:
     """When patience with it ends."""
     was_heard: bool = False
     """The loop has answered that it is cancelling it."""
+    soft_at_s: float = 0.0
+    """When it is warned."""
 
     @property
     def timeout_at_s(self) -> float:
@@ -56,7 +60,8 @@ class _Begun:
 
     @property
     def next_clock_s(self) -> float:
-        return self.kill_at_s or self.timeout_at_s or float("inf")
+        hard_s = self.kill_at_s or self.timeout_at_s or float("inf")
+        return min(hard_s, self.soft_at_s or float("inf"))
 
 
 @dataclass(slots=True, eq=False)
@@ -68,6 +73,7 @@ class LoopChild(ChildProcess):
     """It gets no more runs, and is let go when it has none."""
     begun: dict[int, _Begun] = field(default_factory=dict)
     """By ticket."""
+    has_run: int = 0
     culprit: Run | None = None
     """The run that did not end: this child gets no more, and is killed when the others have ended."""
     kill_at_s: float = 0.0
@@ -89,7 +95,13 @@ class CoroutinePool:
         on_room: Callable[[int], None],
         written_ending: Callable[[Run], bytes | None],
         on_progress: Callable[[Run, Progress], None],
+        limits_of: Callable[[TriggerParam | None], Limits],
+        soft_lead_s: float = 0.0,
+        max_runs: int = 0,
     ) -> None:
+        self._limits_of = limits_of
+        self._soft_lead_s = soft_lead_s
+        self._max_runs = max_runs
         self._ear = ear
         self._slots = slots
         self._kill_grace_s = kill_grace_s
@@ -161,7 +173,8 @@ class CoroutinePool:
         if child is not None and child.is_ready:
             for run in self._waiting:
                 self._last_ticket += 1
-                child.begun[self._last_ticket] = _Begun(run, time.monotonic())
+                child.begun[self._last_ticket] = begun = _Begun(run, time.monotonic())
+                begun.soft_at_s = self._soft_at_s(begun)
                 child.say(run.message(self._last_ticket))
             self._waiting.clear()
         self._tell_room(self._slots if child is not None and child.is_ready else 0)
@@ -169,6 +182,13 @@ class CoroutinePool:
     def _current(self) -> LoopChild | None:
         takers = (child for child in self._children if child.culprit is None and not child.is_outdated)
         return next(takers, None)
+
+    def _soft_at_s(self, begun: _Begun) -> float:
+        warned_s = self._limits_of(begun.run.trigger).soft_timeout_s
+        soft = [begun.began_s + warned_s] if warned_s else []
+        if self._soft_lead_s and begun.timeout_at_s:
+            soft.append(max(begun.began_s, begun.timeout_at_s - self._soft_lead_s))
+        return min(soft, default=0.0)
 
     def _tell_room(self, room: int) -> None:
         if room != self._room:
@@ -196,6 +216,9 @@ class CoroutinePool:
 
     def _on_run_ended(self, child: LoopChild, ticket: int, frame: bytes, *, was_cancelled: bool) -> None:
         begun = child.begun.pop(ticket)
+        child.has_run += 1
+        if self._max_runs and child.has_run >= self._max_runs:
+            child.is_outdated = True
         run = begun.run
         if run.stop is not None and was_cancelled:
             reaper.kill_marked(reaper.marker_of_run(child.marker, run.log_id))
@@ -236,6 +259,9 @@ class CoroutinePool:
                 if begun.kill_at_s:
                     if now_s >= begun.kill_at_s and child.culprit is None:
                         self._condemn(child, begun)
+                elif begun.soft_at_s and now_s >= begun.soft_at_s:
+                    begun.soft_at_s = 0.0
+                    child.say(["soft", ticket])
                 elif begun.timeout_at_s and now_s >= begun.timeout_at_s:
                     self._cancel(child, ticket, begun, Stop(Outcome.TIMED_OUT, TIMEOUT_MESSAGE))
 

@@ -29,6 +29,7 @@ from . import pipe, reaper
 from .loaded import Loaded
 from .one_run import Desk, Given, OneRun
 from .outcome import RunOutcome
+from .steered import Steered
 from .words import Words
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class Coroutines:
         self._beginnings: dict[str, asyncio.Lock] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._runs: dict[int, OneRun] = {}
+        self._steered: dict[int, Steered] = {}
         self._runs_of_tasks: dict[asyncio.Task[None], OneRun] = {}
         self._watch = _Watch(loop, self._runs_of_tasks)
 
@@ -116,6 +118,8 @@ class Coroutines:
         for message in messages:
             if message[0] == "run":
                 self._begin(Given.from_message(message))
+            elif message[0] == "soft" and message[1] in self._steered:
+                self._steered[message[1]].warn()
             elif message[0] == "cancel" and message[1] in self._tasks:
                 # the parent learns that this loop still turns
                 self._writer.say(["cancelling", message[1]])
@@ -166,7 +170,11 @@ class Coroutines:
                 if self._loaded.is_new(handler):
                     await _awaited(handler.init() if handler.init is not None else None)
                     self._loaded.begun(handler)
-        return await _awaited(handler.start(run.context))
+        self._steered[run.given.ticket] = steered = Steered(_awaited(handler.start(run.context)))
+        try:
+            return await steered
+        finally:
+            del self._steered[run.given.ticket]
 
     def _rq_bridge(self) -> RqBridge:
         from .rq_bridge import RqBridge  # RQ is loaded where it is wanted only

@@ -28,7 +28,13 @@ class Loaded:
     def ready_message(self) -> list[Any]:
         """What a child says once its handlers are imported: their facts, and what went wrong."""
         facts = {
-            name: {"is_async": handler.is_async, "concurrency": handler.concurrency}
+            name: {
+                "is_async": handler.is_async,
+                "concurrency": handler.concurrency,
+                "max_rss_mb": handler.max_rss_mb,
+                "max_cpu_s": handler.max_cpu_s,
+                "soft_timeout_s": handler.soft_timeout_s,
+            }
             for name, handler in self.handlers.items()
         }
         return ["ready", facts, self.problem]

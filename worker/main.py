@@ -30,7 +30,7 @@ from baton.clock import SYSTEM_CLOCK
 from baton.envelope import group_key
 from baton.loop import Loop
 
-from . import builtin, reaper
+from . import builtin, guard, reaper
 from .abilities import Abilities
 from .archiver import LAST_STORE_S, Archiver
 from .coroutine_pool import CoroutinePool
@@ -40,6 +40,7 @@ from .executor import Executor
 from .farewell import Farewell
 from .kept import LONGEST_INTERVAL_S, Kept, find_ending
 from .leases import Leases
+from .limits import Limits, Wear
 from .logread import LogReader
 from .mailbox import MailRole
 from .orphans import Orphans
@@ -86,6 +87,9 @@ def run(
     spool_dir: str,
     spool_limit_bytes: int,
     kill_grace_s: float,
+    soft_lead_s: float,
+    usual_limits: Limits,
+    wear: Wear,
     drain_grace_s: float,
     beat_interval_s: float,
     executor_dead_after_s: float,
@@ -103,7 +107,7 @@ def run(
     kept = Kept(spool, seats, runs, redis, interval_s=min(LONGEST_INTERVAL_S, beat_interval_s))
     orphans = Orphans(spool, {seat.app_name: seat.key for seat in seats})
     gauge = SpoolGauge(spool, kept, orphans.quarantine, spool_limit_bytes)
-    abilities = Abilities(executor_id, has_rq=bool(rq_url), scripts=scripts)
+    abilities = Abilities(executor_id, has_rq=bool(rq_url), scripts=scripts, usual=usual_limits)
     courier = Courier(seats, runs, spool, abilities, executor_id, logs, archiver)
     started_ms = SYSTEM_CLOCK.now_ms()
 
@@ -139,7 +143,7 @@ def run(
     def written_ending(run: Run) -> bytes | None:
         return find_ending(spool, seats[run.app_name], run)
 
-    ear, family, progress = Ear(), set[int](), ProgressBoard(redis)
+    ear, family, progress = Ear(), {guard.start(executor_id)}, ProgressBoard(redis)
     child_settings = {
         "executor_id": executor_id,
         "keys": {seat.app_name: seat.key.hex() for seat in seats},
@@ -170,6 +174,9 @@ def run(
         written_ending=written_ending,
         on_handlers=on_handlers,
         on_progress=progress.note,
+        limits_of=abilities.limits_of,
+        soft_lead_s=soft_lead_s,
+        wear=wear,
     )
     coroutines = CoroutinePool(
         ear,
@@ -182,6 +189,9 @@ def run(
         on_room=courier.set_coroutine_room,
         written_ending=written_ending,
         on_progress=progress.note,
+        limits_of=abilities.limits_of,
+        soft_lead_s=soft_lead_s,
+        max_runs=wear.max_runs,
     )
     executor = courier.executor = Executor(ear, pool, coroutines, abilities)
     beats, loops = [], []

@@ -20,17 +20,20 @@ from baton import telemetry
 from baton.broker.consumer import Stop
 from baton.context import Progress
 from baton.failpoints import failpoint
+from baton.messages import TriggerParam
 from baton.vocabulary import Outcome
 
-from . import child_process, reaper
+from . import child_process, limits, reaper
 from .ear import Ear
 from .leaving import Leaving
+from .limits import LOOK_S, WORN_LOOK_S, Limits, Wear, usage_of
 from .outcome import KILLED_IN_QUEUE, KILLED_RUNNING, TIMEOUT_MESSAGE, RunOutcome, how_it_ended, wall_ms
 from .pace import PATIENCE_S, Pace
 from .runs import Run
 from .warm_child import WarmChild
 
 _PAUSE_AFTER_FAILED_START_S = 0.1
+NO_WEAR = Wear()
 
 
 class Pool:
@@ -53,7 +56,13 @@ class Pool:
         written_ending: Callable[[Run], bytes | None],
         on_handlers: Callable[[dict[str, Any], str], None],
         on_progress: Callable[[Run, Progress], None],
+        limits_of: Callable[[TriggerParam | None], Limits],
+        soft_lead_s: float = 0.0,
+        wear: Wear = NO_WEAR,
     ) -> None:
+        self._limits_of = limits_of
+        self._soft_lead_s = soft_lead_s
+        self._wear = wear
         self._ear = ear
         self._slots = slots
         self._kill_grace_s = kill_grace_s
@@ -135,6 +144,8 @@ class Pool:
                 is_next = len(child.runs) < min(level, limit)
                 if is_next and self._waiting and child.fits(self._waiting[0]):
                     child.give(self._waiting.popleft())
+                    if len(child.runs) == 1:
+                        self._set_clocks(child)
             if not self._waiting:
                 break
         for child, _limit in takers:
@@ -152,6 +163,21 @@ class Pool:
         takers = working + idle[: max(0, self._slots - len(working))]
         now_s = time.monotonic()
         return [(child, child.may_have(self._pace.depth, now_s)) for child in takers]
+
+    def _set_clocks(self, child: WarmChild) -> None:
+        """A run is the first of its child now: its limits begin to count."""
+        run = child.run
+        child.limits = mine = self._limits_of(run.trigger if run else None)
+        child.soft_at_s = child.look_at_s = 0.0
+        if run is None:
+            return
+        soft = [child.began_s + mine.soft_timeout_s] if mine.soft_timeout_s else []
+        if self._soft_lead_s and child.timeout_at_s:
+            soft.append(max(child.began_s, child.timeout_at_s - self._soft_lead_s))
+        child.soft_at_s = min(soft, default=0.0)
+        if mine.is_watched:
+            child.look_at_s = child.began_s + LOOK_S
+            child.cpu_before_s = usage_of(child.pid).cpu_s if mine.max_cpu_s else 0.0
 
     def _tell_room(self, room: int) -> None:
         """How many runs may be here, begun or ahead: the courier claims up to that many."""
@@ -192,6 +218,8 @@ class Pool:
         run = child.ended(ticket)
         if run is None:
             return
+        child.has_run += 1
+        self._set_clocks(child)
         if run.stop is not None and was_cancelled:
             self._end_stopped(child, run, run.stop, "it ended after SIGTERM", began_s)
             return
@@ -199,9 +227,23 @@ class Pool:
         if child.kill_at_s:
             # it came to its own end before the signal: that is the truth, but the child was signalled
             self._remove(child)
-        elif child.is_outdated and not child.runs:
-            self._let_go(child)
+        else:
+            self._look_for_wear(child)
+            if child.is_outdated and not child.runs:
+                self._let_go(child)
         self._on_ended(run, frame)
+
+    def _look_for_wear(self, child: WarmChild) -> None:
+        """Replace a child that has run enough, or grown too large; what is given ahead goes to others."""
+        now_s = time.monotonic()
+        is_worn = bool(self._wear.max_runs and child.has_run >= self._wear.max_runs)
+        if not is_worn and now_s >= child.worn_look_at_s:
+            child.worn_look_at_s = now_s + WORN_LOOK_S
+            is_worn = limits.is_worn(child.pid, self._wear)
+        if is_worn and not child.is_outdated:
+            self._waiting.extendleft(reversed(child.take_back()))
+            child.is_outdated = True
+            telemetry.detail("child.replaced", runs=child.has_run)
 
     # ending
 
@@ -251,10 +293,21 @@ class Pool:
                     self._end_stopped(child, run, run.stop, "it ignored SIGTERM, was killed", child.began_s)
             elif child.timeout_at_s and now_s >= child.timeout_at_s:
                 self._interrupt(child, run, Stop(Outcome.TIMED_OUT, TIMEOUT_MESSAGE))
+            elif child.look_at_s and now_s >= child.look_at_s:
+                self._look_at_use(child, run, now_s)
+            elif child.soft_at_s and now_s >= child.soft_at_s:
+                child.warn()
             elif len(child.runs) > 1 and now_s >= child.began_s + PATIENCE_S:
                 self._waiting.extendleft(reversed(child.take_back()))
         if self._stuck_since_s and now_s >= self._stuck_since_s + PATIENCE_S:
             self._return_surplus()
+
+    def _look_at_use(self, child: WarmChild, run: Run, now_s: float) -> None:
+        child.look_at_s = now_s + LOOK_S
+        passed = limits.verdict(child.limits, usage_of(child.pid), child.cpu_before_s)
+        if passed:
+            telemetry.warning("run.over_limit", log_id=run.log_id, limit=passed)
+            self._interrupt(child, run, Stop(Outcome.FAILED, passed))
 
     def patience_s(self) -> float:
         """Until the next clock goes off; infinite without one."""
@@ -266,7 +319,7 @@ class Pool:
     def _end_stopped(self, child: WarmChild, run: Run, stop: Stop, how: str, began_s: float) -> None:
         self._remove(child)
         telemetry.event("run.killed", log_id=run.log_id, outcome=stop.outcome, how=how)
-        suffix = "" if stop.outcome is Outcome.TIMED_OUT else KILLED_RUNNING
+        suffix = "" if stop.outcome in (Outcome.TIMED_OUT, Outcome.FAILED) else KILLED_RUNNING
         said = RunOutcome(stop.outcome, stop.reason + suffix, wall_ms(began_s), output=child.remains)
         self._on_ended(run, said)
 
@@ -313,4 +366,5 @@ def _next_clock_s(child: WarmChild) -> float:
     if child.kill_at_s:
         return child.kill_at_s
     patience_ends_s = child.began_s + PATIENCE_S if len(child.runs) > 1 else 0.0
-    return min((at_s for at_s in (child.timeout_at_s, patience_ends_s) if at_s), default=float("inf"))
+    clocks = (child.timeout_at_s, patience_ends_s, child.look_at_s, child.soft_at_s)
+    return min((at_s for at_s in clocks if at_s), default=float("inf"))

@@ -8,7 +8,9 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from . import pipe, reaper
-from .child_process import ChildProcess
+from .abilities import NO_LIMITS
+from .child_process import SOFT_SIGNAL, ChildProcess
+from .limits import Limits
 from .pace import PATIENCE_S
 from .runs import Run
 
@@ -29,6 +31,16 @@ class WarmChild(ChildProcess):
     """Monotonic: since when the first run has been the first."""
     kill_at_s: float = 0.0
     """Monotonic: when patience with a stopped run ends. 0 while nobody asked it to stop."""
+    limits: Limits = NO_LIMITS
+    """Of the begun run."""
+    look_at_s: float = 0.0
+    """Monotonic: when its use of memory and CPU is looked at next; 0 without a limit."""
+    soft_at_s: float = 0.0
+    """Monotonic: when it is warned; 0: never, or it was."""
+    cpu_before_s: float = 0.0
+    """CPU time of its processes before the begun run."""
+    has_run: int = 0
+    worn_look_at_s: float = 0.0
     _tickets: dict[int, Run] = field(default_factory=dict)
     _last_ticket: int = 0
     _unsent: list[int] = field(default_factory=list)
@@ -101,6 +113,13 @@ class WarmChild(ChildProcess):
             self.runs.remove(run)
         self._ahead_bytes = 0
         return taken
+
+    def warn(self) -> None:
+        """Let the handler of the begun run meet a `SoftTimeout`."""
+        self.soft_at_s = 0.0
+        self.say(["soft", next(ticket for ticket, run in self._tickets.items() if run is self.run)])
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(SOFT_SIGNAL)
 
     def ask_to_end(self) -> None:
         """Tell the child that its run shall end, then send SIGTERM to all its processes."""

@@ -11,12 +11,26 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 from baton.broker import presence
 from tests.processes import ROOT
 from tests.waiting import until
 
 from .conftest import GROUP
+
+
+@pytest.fixture
+def redis_url(one_redis_url: str) -> str:
+    """What is tried here does not depend on the server."""
+    return one_redis_url
+
+
+@pytest.fixture
+def redis_client(one_redis: Redis) -> Redis:
+    """The same server."""
+    return one_redis
+
 
 FUNCTIONS = "tests.worker.rq_functions"
 pytestmark = pytest.mark.slow
