@@ -8,11 +8,12 @@ import platform
 import sys
 from pathlib import Path
 
-from . import coroutines, latency, planning, schedulers, whole_path
+from . import coroutines, latency, noticing, planning, schedulers, whole_path
 
 FIGURES = {
     "latency": latency.measure,
     "coroutines": coroutines.measure,
+    "noticing": noticing.measure,
     "whole-path": whole_path.measure,
     "planning": planning.measure,
     "schedulers": schedulers.measure,

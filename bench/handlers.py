@@ -30,3 +30,12 @@ def stamp(context: JobContext) -> None:
 async def wait_a_second() -> None:
     """What a coroutine does most of its time."""
     await asyncio.sleep(1.0)
+
+
+@job("stay")
+def stay(context: JobContext) -> None:
+    """Say which executor has this run, and stay."""
+    descriptor = os.open(os.environ[STARTS], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.write(descriptor, f"{context.log_id} {time.monotonic_ns()} {os.getppid()}\n".encode())
+    os.close(descriptor)
+    time.sleep(600)
