@@ -62,7 +62,7 @@ def version(job_id: int, version_id: int) -> str:
             404, f"Job {job_id} has no version {version_id}; only the newest {glue.KEPT_VERSIONS} are kept."
         )
     lines = script_diff.compare(found.source, newest.source)
-    return render_template("scripts/version.html", job=job, version=found, newest=newest, lines=lines)
+    return render_template("scripts/version.html", job=job, shown=found, newest=newest, lines=lines)
 
 
 def _page(connection: Connection, job: JobView, form: ScriptForm) -> str:
