@@ -64,7 +64,7 @@ def facts_of(connection: Connection, alarm: AlarmView, public_url: str) -> dict[
         "link": _link(alarm, public_url),
     }
     if run is not None:
-        message = (run.handle_msg or "").strip()
+        message = (run.handle_msg or run.why_refused).strip()
         facts |= {
             "run": str(run.log_id),
             "attempt": str(run.attempt),

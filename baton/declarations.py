@@ -23,6 +23,7 @@ from .vocabulary import (
     DstFold,
     DstGap,
     MisfireStrategy,
+    OnLateness,
     OnLost,
     RetryBackoff,
     RouteStrategy,
@@ -56,6 +57,7 @@ _WORDS: dict[str, type[StrEnum]] = {
     "serial_scope": SerialScope,
     "retry_backoff": RetryBackoff,
     "on_lost": OnLost,
+    "on_lateness": OnLateness,
     "dst_gap": DstGap,
     "dst_fold": DstFold,
 }
@@ -68,6 +70,7 @@ _NUMBERS: dict[str, tuple[int, int]] = {
     "max_catchup": (1, 1000),
     "catchup_window_s": (0, 30 * 86_400),
     "start_deadline_s": (0, 7 * 86_400),
+    "late_after_s": (0, 7 * 86_400),
     "max_concurrency": (1, 1000),
     "max_queue": (0, 1_000_000),
     "priority": (0, 9),

@@ -118,6 +118,13 @@ class OnLost(StrEnum):
     RERUN = "RERUN"
 
 
+class OnLateness(StrEnum):
+    """What becomes of a run that begins too late."""
+
+    ALARM = "ALARM"
+    IGNORE = "IGNORE"
+
+
 class TriggerStatus(IntEnum):
     """Whether the schedule of a job is followed."""
 

@@ -83,11 +83,12 @@ def apply_batch(
     entries: Sequence[ResultEntry],
     key_of: KeyOf,
     now_ms: int,
-    late_after_ms: int = 0,
+    late_after_s: int = 0,
 ) -> Applied:
     """End the rows these entries speak of, and insert what follows. The caller commits.
 
-    A run that began more than `late_after_ms` after its fire time is told of; 0: none is.
+    A run that began more than `late_after_s` after its fire time is told of, unless its job says otherwise;
+    0: none is.
     """
     reading = read_entries(entries, key_of, now_ms)
     for item in reading.reruns:
@@ -99,7 +100,7 @@ def apply_batch(
     ended = runs.finish(connection, _best_first(reading.verified))
     followups = triggers.plan(connection, follow(connection, ended, now_ms), now_ms)
     started_ms = {each.ending.log_id: each.ending.started_ms for each in reading.verified}
-    alarms.raise_alarms(connection, ended, started_ms, late_after_ms, now_ms)
+    alarms.raise_alarms(connection, ended, started_ms, late_after_s, now_ms)
     fixed_delay.run_ended(connection, {row.job_id for row in ended}, now_ms)
     missing = _of_no_row(connection, reading.verified, ended)
     rejects = reading.rejected + missing

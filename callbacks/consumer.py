@@ -57,14 +57,14 @@ class Consumer:
         results: Results,
         *,
         access_token: str,
-        late_after_ms: int = 0,
+        late_after_s: int = 0,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._engine = engine
         self._redis = redis
         self._results = results
         self._key_of = lru_cache(maxsize=None)(lambda app_name: group_key(access_token, app_name))
-        self._late_after_ms = late_after_ms
+        self._late_after_s = late_after_s
         self._clock = clock
         self._app_names: list[str] = []
         self._groups_due_s = 0.0
@@ -139,9 +139,7 @@ class Consumer:
 
     def _write_together(self, entries: Sequence[ResultEntry]) -> Applied:
         with write(self._engine) as connection:
-            applied = apply_batch(
-                connection, entries, self._key_of, self._clock.now_ms(), self._late_after_ms
-            )
+            applied = apply_batch(connection, entries, self._key_of, self._clock.now_ms(), self._late_after_s)
             failpoint("apply.before_commit")
         return applied
 

@@ -15,6 +15,7 @@ from baton.vocabulary import (
     BlockStrategy,
     GlueType,
     MisfireStrategy,
+    OnLateness,
     OnLost,
     Outcome,
     RouteStrategy,
@@ -81,6 +82,8 @@ LABELS: dict[str, str] = {
     GlueType.GLUE_POWERSHELL: "PowerShell script",
     GlueType.GLUE_GROOVY: "Groovy (Java executors only)",
     GlueType.RQ: "Function on RQ workers",
+    OnLateness.ALARM: "People are told",
+    OnLateness.IGNORE: "Nobody is told",
     OnLost.FAIL: "Fail",
     OnLost.RERUN: "Run again",
 }

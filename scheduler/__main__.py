@@ -24,6 +24,7 @@ def run() -> int:
         sweep_interval_s=settings.sweep_interval_s,
         executor_dead_after_s=settings.executor_dead_after_s,
         no_executor_after_s=settings.no_executor_after_s,
+        late_after_s=settings.late_after_s,
     )
     return 0
 

@@ -13,6 +13,7 @@ from baton.store.engine import make_engine
 from .alarm_router import AlarmRouter
 from .alarm_watch import AlarmWatch
 from .chores import Chores
+from .late_watch import LateWatch
 from .planner import Planner
 from .pusher import Pusher
 from .sweeper import Sweeper
@@ -36,6 +37,7 @@ def run(
     sweep_interval_s: float,
     executor_dead_after_s: float,
     no_executor_after_s: float,
+    late_after_s: float,
 ) -> None:
     """Plan, push, sweep and watch until SIGTERM or SIGINT."""
     engine = make_engine(database_url)
@@ -68,6 +70,7 @@ def run(
     sweeper_loop = Loop("sweeper", sweeper.step)
     router = AlarmRouter(engine, redis)
     alarm_watch = AlarmWatch(engine, redis, no_executor_after_s=no_executor_after_s)
+    late_watch = LateWatch(engine, redis, late_after_s=late_after_s)
     timetable = Chores(redis)
     watcher = Watcher(engine, redis, dead_after_s=executor_dead_after_s, host=socket.gethostname())
 
@@ -84,6 +87,7 @@ def run(
             Loop("watcher", watcher.step),
             Loop("alarm router", router.step),
             Loop("alarm watch", alarm_watch.step),
+            Loop("late watch", late_watch.step),
             Loop("chores", timetable.step),
             pusher_loop,
             planner_loop,

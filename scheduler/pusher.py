@@ -33,7 +33,7 @@ from baton.envelope import group_key, seal
 from baton.errors import TooLarge
 from baton.failpoints import failpoint
 from baton.messages import TriggerParam, needs_of
-from baton.store import glue, runs
+from baton.store import alarms, glue, runs
 from baton.store.engine import read, write
 from baton.store.glue import GlueVersionView
 from baton.vocabulary import BlockStrategy, GlueType, OnLost, RouteStrategy, SerialScope
@@ -284,6 +284,8 @@ class Pusher:
         with write(self._engine) as connection:
             runs.mark_pushed(connection, pushed.marks)
             runs.mark_refused(connection, pushed.refused, now_ms)
+            if pushed.refused:
+                alarms.raise_refused(connection, list(pushed.refused), now_ms)
         telemetry.detail(
             "push.done", queued=pushed.queued, repeated=pushed.repeated, discarded=pushed.discarded,
             covered=pushed.covered, refused=len(pushed.refused), waiting=pushed.waiting,

@@ -68,17 +68,24 @@ def _tell(redis: Redis, app_name: str, executor_id: str, word: str) -> bool:
 
 def running(redis: Redis, app_name: str, log_ids: Sequence[int]) -> dict[int, str]:
     """Which of these runs are leased now, and to which executor."""
+    leases = _leases(redis, app_name, log_ids)
+    return {log_id: lease.split(b"|", 2)[1].decode() for log_id, lease in leases.items()}
+
+
+def running_since(redis: Redis, app_name: str, log_ids: Sequence[int]) -> dict[int, int]:
+    """Since when those of these runs that are leased now are, epoch milliseconds by the clock of Redis."""
+    leases = _leases(redis, app_name, log_ids)
+    return {log_id: int(lease.split(b"|", 4)[3]) for log_id, lease in leases.items()}
+
+
+def _leases(redis: Redis, app_name: str, log_ids: Sequence[int]) -> dict[int, bytes]:
     if not log_ids:
         return {}
     leases = cast(
         list[bytes | None],
         redis.hmget(GroupKeys(app_name).named("leases"), [str(log_id) for log_id in log_ids]),
     )
-    return {
-        log_id: lease.split(b"|", 2)[1].decode()
-        for log_id, lease in zip(log_ids, leases, strict=True)
-        if lease is not None
-    }
+    return {log_id: lease for log_id, lease in zip(log_ids, leases, strict=True) if lease is not None}
 
 
 def lane_depths(redis: Redis, app_name: str, lanes: Sequence[str]) -> dict[str, int]:

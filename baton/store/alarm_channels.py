@@ -11,7 +11,7 @@ from ..children import read_ids
 from ..errors import InputError
 from ..vocabulary import ChannelKind, QuietAction
 from .alarms import AlarmView
-from .models import AlarmChannel
+from .models import AlarmChannel, Job
 
 _TABLE = AlarmChannel.__table__
 
@@ -25,8 +25,8 @@ class ChannelDraft:
     url: str = ""
     secret: str = ""
     conditions: str = ""
+    is_for_all: bool = True
     group_ids: str = ""
-    job_ids: str = ""
     subject: str = ""
     body: str = ""
     quiet_from: str = ""
@@ -45,13 +45,16 @@ class ChannelView(ChannelDraft):
     created_at: int = 0
 
     def wants(self, alarm: AlarmView) -> bool:
-        """Whether its people asked to be told of that."""
+        """Whether its people asked to be told of that, or the job asked for them."""
         if not self.is_enabled or alarm.condition not in self.conditions.split(","):
             return False
-        groups, jobs = read_ids(self.group_ids), read_ids(self.job_ids)
-        if not groups and not jobs:
+        if self.id in read_ids(alarm.chosen_channels):
             return True
-        return alarm.group_id in groups or (alarm.job_id != 0 and alarm.job_id in jobs)
+        return not alarm.only_chosen and self.covers(alarm.group_id)
+
+    def covers(self, group_id: int) -> bool:
+        """Whether it is told of whatever happens in a group, unless a job there wants it otherwise."""
+        return self.is_for_all or group_id in read_ids(self.group_ids)
 
 
 _ALL = select(*(_TABLE.c[field.name] for field in fields(ChannelView)))
@@ -66,6 +69,13 @@ def get(connection: Connection, channel_id: int) -> ChannelView | None:
     """One of them, or None."""
     row = connection.execute(_ALL.where(AlarmChannel.id == channel_id)).one_or_none()
     return ChannelView(*row) if row else None
+
+
+def choosers(connection: Connection, channel_id: int) -> dict[int, str]:
+    """The jobs that chose this channel: id -> name."""
+    chosen = select(Job.id, Job.name, Job.alarm_channel_ids).where(Job.alarm_channel_ids != "")
+    rows = connection.execute(chosen.order_by(Job.id))
+    return {job_id: name for job_id, name, ids in rows if channel_id in read_ids(ids)}
 
 
 def create(connection: Connection, draft: ChannelDraft, now_ms: int) -> int:
@@ -89,6 +99,12 @@ def edit(connection: Connection, channel_id: int, draft: ChannelDraft) -> bool:
 
 def remove(connection: Connection, channel_id: int) -> bool:
     """Delete a channel with what is on its way over it; False if it is gone."""
+    # the next channel may get its id: no job must have chosen that one
+    chosen = select(Job.id, Job.alarm_channel_ids).where(Job.alarm_channel_ids != "").order_by(Job.id)
+    for job_id, ids in connection.execute(chosen.with_for_update()).all():
+        if channel_id in read_ids(ids):
+            rest = ",".join(str(each) for each in read_ids(ids) if each != channel_id)
+            connection.execute(update(Job).where(Job.id == job_id).values(alarm_channel_ids=rest))
     return connection.execute(delete(AlarmChannel).where(AlarmChannel.id == channel_id)).rowcount == 1
 
 

@@ -15,10 +15,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, select, update
+from sqlalchemy import Connection, Select, delete, false, func, select, update
 from sqlalchemy import text as sql
 
-from ..vocabulary import AlarmCondition, AlarmStatus
+from ..vocabulary import AlarmCondition, AlarmStatus, Outcome
 from .bulk import insert_many
 from .models import OPEN_ALARM, UNROUTED, Alarm, ExecutorGroup, Job, JobLog
 
@@ -57,6 +57,9 @@ class AlarmView:
     is_open: bool
     app_name: str | None
     job_name: str | None
+    chosen_channels: str
+    """The ids of the channels that its job chose."""
+    only_chosen: bool
 
 
 _ALL: Select[Any] = (
@@ -64,6 +67,8 @@ _ALL: Select[Any] = (
         *(_TABLE.c[field.name] for field in fields(AlarmView) if field.name in _TABLE.c),
         ExecutorGroup.app_name,
         Job.name.label("job_name"),
+        func.coalesce(Job.alarm_channel_ids, ""),
+        func.coalesce(Job.alarms_only_chosen, false()),
     )
     .select_from(Alarm)
     .outerjoin(ExecutorGroup, ExecutorGroup.id == Alarm.group_id)
@@ -81,6 +86,19 @@ def raise_alarms(connection: Connection, alarms: Sequence[NewAlarm], now_ms: int
         for each in alarms
     ]  # fmt: skip
     return _INSERT.execute(connection, rows)
+
+
+def raise_refused(connection: Connection, log_ids: Collection[int], now_ms: int) -> int:
+    """These rows were refused, which is an end without a result: write down that their jobs failed."""
+    columns = (JobLog.id, JobLog.job_id, JobLog.group_id)
+    # a run of a deleted job is nobody's failure
+    refused = select(*columns).join(Job, Job.id == JobLog.job_id).where(JobLog.id.in_(log_ids))
+    rows = connection.execute(refused.where(JobLog.outcome == Outcome.REFUSED.value))
+    failed = [
+        NewAlarm(f"failed:{log_id}", AlarmCondition.FAILED, group_id, job_id, log_id)
+        for log_id, job_id, group_id in rows
+    ]
+    return raise_alarms(connection, failed, now_ms)
 
 
 def recover(connection: Connection, job_ids: Collection[int], now_ms: int) -> int:

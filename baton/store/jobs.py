@@ -23,6 +23,7 @@ from ..vocabulary import (
     DstGap,
     GlueType,
     MisfireStrategy,
+    OnLateness,
     OnLost,
     RetryBackoff,
     RouteStrategy,
@@ -153,6 +154,10 @@ class JobDraft(Scheduled):
     child_job_ids: str = ""
     on_lost: str = OnLost.FAIL
     retry_refused: bool = False
+    on_lateness: str = OnLateness.ALARM
+    late_after_s: int = 0
+    alarm_channel_ids: str = ""
+    alarms_only_chosen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +202,10 @@ class JobView(StoredSchedule):
     child_job_ids: str
     on_lost: str
     retry_refused: bool
+    on_lateness: str
+    late_after_s: int
+    alarm_channel_ids: str
+    alarms_only_chosen: bool
     trigger_status: int
     last_trigger_time: int
     next_trigger_time: int

@@ -162,6 +162,13 @@ class Job(Base):
     on_lost: Mapped[str] = mapped_column(String(8), server_default="FAIL")
     retry_refused: Mapped[bool] = mapped_column(server_default=false())
     """XXL-JOB's way: discarded and covered runs count as failures and are retried."""
+    on_lateness: Mapped[str] = mapped_column(String(8), server_default="ALARM")
+    late_after_s: Mapped[int] = mapped_column(server_default=text("0"))
+    """Seconds after its fire time from which on a run is late; 0: as the installation has it."""
+    alarm_channel_ids: Mapped[str] = mapped_column(String(255), server_default="")
+    """Channels that are told of this job: ids with commas between."""
+    alarms_only_chosen: Mapped[bool] = mapped_column(server_default=false())
+    """No other channel is told, whatever it wants."""
     trigger_status: Mapped[int] = mapped_column(server_default=text("0"))
     last_trigger_time: Mapped[int] = mapped_column(EpochMs, server_default=text("0"))
     next_trigger_time: Mapped[int] = mapped_column(EpochMs, server_default=text("0"))
@@ -304,8 +311,9 @@ class AlarmChannel(Base):
     conditions: Mapped[str] = mapped_column(String(255))
     """Words of AlarmCondition with commas between."""
     group_ids: Mapped[str] = mapped_column(String(255), server_default="")
-    job_ids: Mapped[str] = mapped_column(String(255), server_default="")
-    """Only alarms of these; both empty: of all."""
+    """It is told of these groups: ids with commas between."""
+    is_for_all: Mapped[bool] = mapped_column(server_default=true())
+    """It is told of every group. Jobs may choose it in any case."""
     subject: Mapped[str] = mapped_column(String(255), server_default="")
     body: Mapped[str] = mapped_column(Text, server_default="")
     """Templates; empty: as usual."""

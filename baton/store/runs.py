@@ -200,6 +200,11 @@ class RunView:
         return RunState.PENDING if self.trigger_code == TriggerCode.PENDING else RunState.QUEUED
 
     @property
+    def why_refused(self) -> str:
+        """Why it reached no lane; empty if it did, or has not yet."""
+        return str(json.loads(self.trigger_msg).get("reason", "")) if self.trigger_msg else ""
+
+    @property
     def lane(self) -> str | None:
         """The lane it was pushed into; None if it was not, or nobody wrote that down yet."""
         return _lane_in(self.trigger_msg)

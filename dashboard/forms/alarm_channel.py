@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -16,11 +16,10 @@ from baton.vocabulary import AlarmCondition, ChannelKind, QuietAction
 from .reading import Reading
 
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
-_IDS = re.compile(r"\d{1,18}( *, *\d{1,18})*")
 _LONGEST_DEDUPE_S = 7 * 24 * 3600
 _FIELDS = (
-    "name", "kind", "url", "secret", "group_ids", "job_ids", "subject", "body", "quiet_from", "quiet_to",
-    "time_zone", "quiet_action", "dedupe_s",
+    "name", "kind", "url", "secret", "group_ids", "subject", "body", "quiet_from", "quiet_to", "time_zone",
+    "quiet_action", "dedupe_s",
 )  # fmt: skip
 
 
@@ -30,6 +29,7 @@ class ChannelForm:
 
     values: Mapping[str, str]
     conditions: Collection[str] = ()
+    is_for_all: bool = True
     is_enabled: bool = True
     errors: Mapping[str, str] = field(default_factory=dict)
     draft: ChannelDraft | None = None
@@ -44,26 +44,30 @@ class ChannelForm:
     def of(cls, channel: ChannelView) -> Self:
         """For a stored one. Its address and secret are not shown again."""
         values = {**_values_of(channel), "url": "", "secret": ""}
-        return cls(values, channel.conditions.split(","), channel.is_enabled)
+        return cls(values, channel.conditions.split(","), channel.is_for_all, channel.is_enabled)
 
     @classmethod
-    def submitted(cls, form: Mapping[str, str], ticked: Collection[str], *, is_new: bool) -> Self:
+    def submitted(
+        cls, form: Mapping[str, str], ticked: Collection[str], group_ids: Collection[int], *, is_new: bool
+    ) -> Self:
         """Read and check what a person sent."""
         reading = Reading(form)
         conditions = [each.value for each in AlarmCondition if each.value in ticked]
         if not conditions:
             reading.wrong("conditions", "Choose at least one.")
-        draft = _draft(reading, conditions, is_new=is_new)
+        draft = _draft(reading, conditions, group_ids, is_new=is_new)
         values = {name: reading.raw(name) for name in _FIELDS}
         good = None if reading.errors else draft
-        return cls(values, conditions, draft.is_enabled, reading.errors, good)
+        return cls(values, conditions, draft.is_for_all, draft.is_enabled, reading.errors, good)
 
     def with_error(self, name: str, text: str) -> ChannelForm:
         """The same, with something wrong about one field."""
-        return ChannelForm(self.values, self.conditions, self.is_enabled, {**self.errors, name: text})
+        return replace(self, errors={**self.errors, name: text}, draft=None)
 
 
-def _draft(reading: Reading, conditions: list[str], *, is_new: bool) -> ChannelDraft:
+def _draft(
+    reading: Reading, conditions: list[str], group_ids: Collection[int], *, is_new: bool
+) -> ChannelDraft:
     kind = reading.choice("kind", "The kind", ChannelKind, ChannelKind.APPRISE)
     url = reading.line("url", "The address", 2_000, is_required=is_new)
     if kind is ChannelKind.WEBHOOK and url:
@@ -79,8 +83,8 @@ def _draft(reading: Reading, conditions: list[str], *, is_new: bool) -> ChannelD
         url=url,
         secret=reading.line("secret", "The secret", 128),
         conditions=",".join(conditions),
-        group_ids=_ids(reading, "group_ids"),
-        job_ids=_ids(reading, "job_ids"),
+        is_for_all=reading.is_checked("is_for_all"),
+        group_ids=_groups(reading, group_ids),
         subject=reading.line("subject", "The subject", 255),
         body=reading.text("body", "The text", 10_000),
         quiet_from=_time(reading, "quiet_from"),
@@ -102,11 +106,11 @@ def _check_webhook(reading: Reading, url: str) -> None:
         reading.wrong("url", "A webhook goes to https://host/path.")
 
 
-def _ids(reading: Reading, name: str) -> str:
-    text = reading.line(name, "The list", 255)
-    if text and not _IDS.fullmatch(text):
-        reading.wrong(name, "Write ids with commas between, as 12,15.")
-    return text.replace(" ", "")
+def _groups(reading: Reading, group_ids: Collection[int]) -> str:
+    chosen = reading.line("group_ids", "The list of groups", 255)
+    if chosen and not set(chosen.split(",")) <= set(map(str, group_ids)):
+        reading.wrong("group_ids", "One of these groups was deleted.")
+    return chosen
 
 
 def _time(reading: Reading, name: str) -> str:

@@ -16,6 +16,7 @@ from baton.vocabulary import BlockStrategy, GlueType, MisfireStrategy, OnLost, S
 
 from .job_options import (
     SECTIONS,
+    alarm_options,
     executor_options,
     queue_options,
     retry_options,
@@ -123,11 +124,12 @@ class JobForm:
         form: Mapping[str, str],
         group_ids: Collection[int],
         calendars: Mapping[int, str],
+        channel_ids: Collection[int],
         now_ms: int,
     ) -> Self:
         """Read and check what a person sent; `calendars` are the rules by id."""
         reading = Reading(form)
-        draft = _draft(reading, group_ids, calendars)
+        draft = _draft(reading, group_ids, calendars, channel_ids)
         fires = FireTimes.of(draft.schedule_under(calendars.get(draft.calendar_id or 0, "")), now_ms)
         for name, text in fires.errors.items():
             reading.wrong(name, text)
@@ -172,7 +174,12 @@ _FIELDS = (
 """What a person decides. Nothing else of a job is ever taken from a form."""
 
 
-def _draft(reading: Reading, group_ids: Collection[int], calendars: Mapping[int, str]) -> JobDraft:
+def _draft(
+    reading: Reading,
+    group_ids: Collection[int],
+    calendars: Mapping[int, str],
+    channel_ids: Collection[int],
+) -> JobDraft:
     schedule_type = reading.choice("schedule_type", "The schedule type", ScheduleType, ScheduleType.NONE)
     conf = reading.line("schedule_conf", "The schedule", CONF_LIMIT)
     time_zone = reading.line("time_zone", "The time zone", ZONE_LIMIT) or "UTC"
@@ -202,6 +209,7 @@ def _draft(reading: Reading, group_ids: Collection[int], calendars: Mapping[int,
         **executor_options(reading),
         **queue_options(reading),
         **retry_options(reading),
+        **alarm_options(reading, channel_ids),
     )
 
 
@@ -245,7 +253,8 @@ def _group(reading: Reading, group_ids: Collection[int]) -> int:
 def _values_of(job: JobDraft | JobView) -> dict[str, str]:
     """As the fields of the form show them."""
     values = {name: getattr(job, name) for name in _FIELDS}
-    values["retry_refused"] = "1" if job.retry_refused else ""
+    for name in ("retry_refused", "alarms_only_chosen"):
+        values[name] = "1" if values[name] else ""
     values["calendar_id"] = job.calendar_id or ""
     for name in ("start_at", "end_at"):
         values[name] = typed_moment(values[name], job.time_zone)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from baton.vocabulary import DstFold, DstGap, RetryBackoff, RouteStrategy, SerialScope
+from baton.vocabulary import DstFold, DstGap, OnLateness, RetryBackoff, RouteStrategy, SerialScope
 
 from .reading import Reading
 
@@ -33,6 +33,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "executor": ("route_strategy", "executor_tag", "serial_scope"),
     "queue": ("max_concurrency", "max_queue", "priority"),
     "retries": ("retry_delay_s", "retry_backoff", "retry_delay_max_s", "child_job_ids"),
+    "alarms": ("alarm_channel_ids", "alarms_only_chosen", "on_lateness", "late_after_s"),
 }  # fmt: skip
 """The fields of each folded section: it opens by itself when one of them is unusual or wrong."""
 
@@ -90,6 +91,19 @@ def retry_options(reading: Reading) -> dict[str, Any]:
         "retry_backoff": backoff.value,
         "retry_delay_max_s": reading.whole("retry_delay_max_s", "The longest pause", LONGEST_RETRY_DELAY_S),
         "child_job_ids": children,
+    }
+
+
+def alarm_options(reading: Reading, channel_ids: Collection[int]) -> dict[str, Any]:
+    """Who is told of it, and when its runs are late."""
+    chosen = reading.raw("alarm_channel_ids")
+    if chosen and not set(chosen.split(",")) <= set(map(str, channel_ids)):
+        reading.wrong("alarm_channel_ids", "One of these channels was deleted.")
+    return {
+        "alarm_channel_ids": chosen,
+        "alarms_only_chosen": reading.is_checked("alarms_only_chosen"),
+        "on_lateness": reading.choice("on_lateness", "The choice", OnLateness, OnLateness.ALARM).value,
+        "late_after_s": reading.whole("late_after_s", "The limit", LONGEST_DEADLINE_S),
     }
 
 

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from baton.broker import chores
 from baton.broker.chores import NoAnswer
 from baton.errors import InputError
-from baton.store import alarm_channels, alarm_deliveries, alarms
+from baton.store import alarm_channels, alarm_deliveries, alarms, groups
 from baton.store.alarm_channels import ChannelView
 from baton.store.engine import read, write
 from baton.vocabulary import AlarmCondition
@@ -35,12 +35,18 @@ def index() -> str:
     """The channels, and the newest alarms with what became of each."""
     with read(resources().engine) as connection:
         channels = alarm_channels.all_channels(connection)
+        names = {str(group.id): group.app_name for group in groups.all_groups(connection)}
         found = alarms.list_page(connection, row_id(request.args.get("before", "")), PAGE_ROWS + 1)
         shown = found[:PAGE_ROWS]
         deliveries = alarm_deliveries.of_alarms(connection, [alarm.id for alarm in shown])
     older = str(shown[-1].id) if len(found) > PAGE_ROWS else ""
     return render_template(
-        "alarms/index.html", channels=channels, alarms=shown, deliveries=deliveries, older=older
+        "alarms/index.html",
+        channels=channels,
+        group_names=names,
+        alarms=shown,
+        deliveries=deliveries,
+        older=older,
     )
 
 
@@ -53,7 +59,7 @@ def new() -> str:
 @alarms_pages.post("/alarms/channels")
 def create() -> Response | tuple[str, int]:
     """Make a channel."""
-    form = ChannelForm.submitted(request.form, request.form.getlist("conditions"), is_new=True)
+    form = _submitted(is_new=True)
     if form.draft is None:
         return _page(form, None), 422
     try:
@@ -77,7 +83,7 @@ def edit(channel_id: int) -> str:
 def update(channel_id: int) -> Response | tuple[str, int]:
     """Change a channel; an address or a secret that is not typed again stays."""
     channel = _channel(channel_id)
-    form = ChannelForm.submitted(request.form, request.form.getlist("conditions"), is_new=False)
+    form = _submitted(is_new=False)
     if form.draft is None:
         return _page(form, channel), 422
     try:
@@ -124,9 +130,24 @@ def try_out(channel_id: int) -> Response:
     return redirect(url_for("alarms.edit", channel_id=channel_id), 303)
 
 
+def _submitted(*, is_new: bool) -> ChannelForm:
+    with read(resources().engine) as connection:
+        known = [group.id for group in groups.all_groups(connection)]
+    sent = {**request.form, "group_ids": ",".join(request.form.getlist("group_ids"))}
+    return ChannelForm.submitted(sent, request.form.getlist("conditions"), known, is_new=is_new)
+
+
 def _page(form: ChannelForm, channel: ChannelView | None) -> str:
+    with read(resources().engine) as connection:
+        known = groups.all_groups(connection)
+        choosers = alarm_channels.choosers(connection, channel.id) if channel else {}
     return render_template(
-        "alarms/channel.html", form=form, channel=channel, known_conditions=list(AlarmCondition)
+        "alarms/channel.html",
+        form=form,
+        channel=channel,
+        conditions=list(AlarmCondition),
+        groups=known,
+        choosers=choosers,
     )
 
 

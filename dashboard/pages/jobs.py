@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 from baton.children import find_cycle, read_ids
 from baton.errors import ScheduleError
 from baton.schedule import next_fire
-from baton.store import calendars, followups, groups, jobs, runs
+from baton.store import alarm_channels, calendars, followups, groups, jobs, runs
 from baton.store.engine import read, write
 from baton.store.jobs import JobView
 from baton.store.runs import RunFilter
@@ -201,7 +201,9 @@ def _submitted(now_ms: int, job_id: int = 0) -> JobForm:
     with read(resources().engine) as connection:
         known = groups.all_groups(connection)
         rules = _calendar_rules(connection)
-        form = JobForm.submitted(request.form, {group.id for group in known}, rules, now_ms)
+        channels = {each.id for each in alarm_channels.all_channels(connection)}
+        sent = {**request.form, "alarm_channel_ids": ",".join(request.form.getlist("alarm_channel_ids"))}
+        form = JobForm.submitted(sent, {group.id for group in known}, rules, channels, now_ms)
         problem = form.draft and _why_not_children(connection, job_id, form.draft.child_job_ids)
     return form.with_error("child_job_ids", problem) if problem else form
 
@@ -237,6 +239,7 @@ def _form(template: str, connection: Connection, form: JobForm, **values: object
             if kind is not GlueType.GLUE_GROOVY or form.values["glue_type"] == kind
         ],
         routes=[(route.value, label(route)) for route in RouteStrategy],
+        channels=alarm_channels.all_channels(connection),
         fire_times=form.fire_times,
         **values,
     )

@@ -10,17 +10,17 @@ import pytest
 from redis import Redis
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 
 from background import here
 from background.here import Here
 from baton.broker import chores
 from baton.broker.client import connect
-from baton.store import alarm_channels, alarms
+from baton.store import alarm_channels, alarm_deliveries, alarms
 from baton.store.alarm_channels import ChannelDraft
 from baton.store.alarms import NewAlarm
 from baton.store.engine import write
-from baton.store.models import Alarm, AlarmDelivery, JobLog
+from baton.store.models import Alarm, AlarmDelivery, Job, JobLog
 from baton.vocabulary import AlarmCondition, ChannelKind
 from scheduler.alarm_router import AlarmRouter
 from tests import factories
@@ -68,6 +68,17 @@ class Tower:
     def say(self, connection: Any, log_id: int) -> int:
         alarm = NewAlarm(f"failed:{log_id}", AlarmCondition.FAILED, self.group_id, self.job_id, log_id)
         return alarms.raise_alarms(connection, [alarm], self.clock.now_ms())
+
+    def edit_job(self, **fields: Any) -> None:
+        with write(self.engine) as connection:
+            connection.execute(update(Job).where(Job.id == self.job_id).values(fields))
+
+    def told_last(self) -> list[str]:
+        """The channels that the newest alarm goes to."""
+        with self.engine.connect() as connection:
+            newest = alarms.list_page(connection, limit=1)[0].id
+            found = alarm_deliveries.of_alarms(connection, [newest]).get(newest, [])
+        return sorted(each.channel_name for each in found)
 
     def work(self) -> None:
         """Route, hand over, and let the background worker do all of it."""

@@ -47,8 +47,9 @@ def test_every_channel_that_wants_it_gets_it_and_no_other(tower):
     tower.channel(name="all")
     tower.channel(name="webhook", kind=ChannelKind.WEBHOOK, url=tower.hooks.url, secret="s3cret")
     tower.channel(name="late only", conditions="LATE")
-    tower.channel(name="another job", job_ids="999")
-    tower.channel(name="its group", group_ids=str(tower.group_id))
+    tower.channel(name="another group", is_for_all=False, group_ids="999")
+    tower.channel(name="its group", is_for_all=False, group_ids=str(tower.group_id))
+    tower.channel(name="nobody chose it", is_for_all=False)
     tower.channel(name="off", is_enabled=False)
 
     tower.failure()
@@ -56,6 +57,35 @@ def test_every_channel_that_wants_it_gets_it_and_no_other(tower):
 
     assert len(tower.mails.received) == 2
     assert len(tower.hooks.received) == 1
+
+
+def test_a_job_chooses_who_is_told_of_it(tower):
+    general = tower.channel(name="general")
+    own = tower.channel(name="own", is_for_all=False, url=tower.mails.url + "&name=own")
+    for chosen, only_chosen, told in (
+        ("", False, ["general"]),
+        (f"{own}", False, ["general", "own"]),
+        (f"{own}", True, ["own"]),
+        (f"{general}", True, ["general"]),
+        ("", True, []),
+    ):
+        tower.edit_job(alarm_channel_ids=chosen, alarms_only_chosen=only_chosen)
+        tower.failure()
+        tower.router.route()
+        assert tower.told_last() == told
+
+
+def test_a_deleted_channel_is_chosen_by_no_job(tower):
+    first, second = (tower.channel(name=name, is_for_all=False) for name in ("first", "second"))
+    tower.edit_job(alarm_channel_ids=f"{first},{second}")
+
+    with write(tower.engine) as connection:
+        assert alarm_channels.remove(connection, second)
+
+    again = tower.channel(name="a new one", is_for_all=False)
+    with read(tower.engine) as connection:
+        assert alarm_channels.choosers(connection, first) == {tower.job_id: "nightly"}
+        assert alarm_channels.choosers(connection, again) == {}
 
 
 def test_a_webhook_is_signed_and_says_which_alarm_it_is(tower):

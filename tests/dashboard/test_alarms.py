@@ -61,7 +61,7 @@ def test_a_channel_is_made_changed_and_deleted_and_its_address_never_shown(site)
         ({"quiet_from": "25:00"}, "Write a time of day as 22:00"),
         ({"quiet_to": ""}, "Quiet hours have a beginning and an end"),
         ({"time_zone": "Mars/Olympus"}, "There is no time zone"),
-        ({"job_ids": "seven"}, "Write ids with commas between"),
+        ({"group_ids": "7"}, "One of these groups was deleted"),
         ({"dedupe_s": "-1"}, "give a whole number"),
     ],
 )

@@ -200,7 +200,8 @@ def test_an_edit_keeps_everything_a_job_says(plain_site):
         "retry_backoff": "EXPONENTIAL",
         "retry_delay_max_s": 70, "on_lost": "RERUN", "executor_timeout": 3, "executor_fail_retry_count": 2,
         "retry_refused": True, "description": "d", "author": "a", "executor_param": "p", "name": "n",
-        "executor_handler": "h", "child_job_ids": "",
+        "executor_handler": "h", "child_job_ids": "", "on_lateness": "IGNORE", "late_after_s": 30,
+        "alarm_channel_ids": "", "alarms_only_chosen": True,
     }  # fmt: skip
     group_id = plain_site.group()
     job_id = plain_site.job(group_id, **said_before)

@@ -11,6 +11,7 @@ from baton import failpoints
 from baton.broker import recovery
 from baton.envelope import group_key, unseal
 from baton.messages import TriggerParam
+from baton.store import alarms
 from baton.store.models import ExecutorGroup, Job
 from scheduler import pusher
 
@@ -208,6 +209,20 @@ def test_a_job_with_a_route_nobody_knows_has_its_rows_refused(world: World) -> N
 
     assert world.log(log_id)["outcome"] == "refused"
     assert "'TELEPATHY' is not one of ANY" in world.log(log_id)["trigger_msg"]
+
+
+def test_people_are_told_of_a_refused_run_once_unless_its_job_is_gone(world: World) -> None:
+    group = world.group()
+    broken, gone = (world.job(group, route_strategy="TELEPATHY") for _ in range(2))
+    log_id, nobodys = world.row(broken), world.row(gone)
+    world.remove(Job, gone)
+
+    for _ in range(2):
+        world.pusher().step()
+
+    assert world.log(nobodys)["outcome"] == "refused"
+    with world.engine.connect() as connection:
+        assert [each.log_id for each in alarms.list_page(connection)] == [log_id]
 
 
 def test_a_message_over_the_size_bound_is_refused_with_sizes(world: World) -> None:
