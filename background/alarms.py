@@ -7,6 +7,8 @@ Everything else is told once, however often this is called.
 
 from __future__ import annotations
 
+import traceback
+
 from baton import telemetry
 from baton.failpoints import failpoint
 from baton.store import alarm_channels, alarm_deliveries, alarms
@@ -15,7 +17,7 @@ from baton.store.alarm_deliveries import DeliveryView
 from baton.store.engine import read, write
 from baton.vocabulary import ChannelKind
 
-from . import channels, wording
+from . import channels, webhook, wording
 from .channels import NotSent
 from .here import Here, here
 
@@ -25,6 +27,8 @@ _FORGET_ROWS = 500
 _FORGET_FOR_S = 10.0
 PAUSES_S = (10, 60, 300, 1800, 7200)
 """Before the second try, the third, …; after the sixth nobody tries again."""
+REST_S = 30
+"""After a failure nothing else is sent over the same channel for so long."""
 
 
 def send(delivery_id: int) -> bool:
@@ -47,7 +51,10 @@ def send(delivery_id: int) -> bool:
         _note_failure(place, delivery, str(problem))
         return False
     except Exception as problem:
-        telemetry.problem("alarm.failed", problem, channel=channel.name)
+        # what it says may hold the address: say where it came from instead
+        frame = traceback.extract_tb(problem.__traceback__)[-1]
+        place_of = f"{frame.filename}:{frame.lineno}"
+        telemetry.warning("alarm.failed", channel=channel.name, error=type(problem).__name__, at=place_of)
         _note_failure(place, delivery, f"{type(problem).__name__} while sending")
         return False
     # sent, not noted: after a crash here it is sent a second time
@@ -61,12 +68,11 @@ def send(delivery_id: int) -> bool:
 def tell(place: Here, channel: ChannelView, facts: dict[str, str], alarm_id: int) -> None:
     """Send these facts over this channel; raises `NotSent`."""
     if channel.kind == ChannelKind.WEBHOOK:
-        channels.send_webhook(
-            channel.url, channel.secret, facts, alarm_id, place.clock.now_ms(), place.webhook_hosts
-        )
+        now_ms = place.clock.now_ms()
+        webhook.send(channel.url, channel.secret, facts, alarm_id, now_ms, place.webhook_hosts)
     else:
         subject = wording.subject_of(channel.subject, facts)
-        channels.send_apprise(channel.url, subject, wording.body_of(channel.body, facts))
+        channels.send(channel.url, subject, wording.body_of(channel.body, facts), place.webhook_hosts)
 
 
 def try_out(channel_id: int, person: str) -> str:
@@ -107,6 +113,8 @@ def _note_failure(place: Here, delivery: DeliveryView, problem: str) -> None:
     again_ms = now_ms + PAUSES_S[delivery.tries - 1] * 1000 if has_more else 0
     with write(place.engine) as connection:
         alarm_deliveries.failed(connection, delivery, problem, again_ms, now_ms)
+        # a channel that is down takes its time to say so: the others must not wait behind all it has
+        alarm_deliveries.rest(connection, delivery, now_ms + REST_S * 1000)
     telemetry.warning(
         "alarm.not_sent", channel=delivery.channel_name, problem=problem, tries=delivery.tries, again=has_more
     )

@@ -1,106 +1,121 @@
-"""The ways to tell people: Apprise for mail and chat services, and a webhook of our own.
+"""The ways to tell people that Apprise knows: mail and chat services.
 
-Nothing here says where it sent to: addresses hold passwords and tokens.
-
-A webhook is a POST with a JSON body and the header
-
-    X-Baton-Signature: t=<epoch seconds>,v1=<hex HMAC-SHA256 of "<t>." + body, under the channel's secret>
+Addresses hold passwords and tokens, so nothing here repeats one: neither an error nor a log line of Apprise.
+An address is typed by a person who may do everything in the dashboard, but not on this machine and not in
+its network: what would read a local file, or reach a private address, is refused. (Mail is not: its server
+is often a neighbour. And Apprise looks a name up again after it was checked here.)
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import http.client
-import json
 import logging
-from collections.abc import Mapping, Sequence
-from urllib.parse import urlsplit
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from baton.errors import BatonError
-from baton.outbound import ANYWHERE, AddressRefused, open_connection, read_hosts
+from baton.outbound import ANYWHERE, AddressRefused, HostUnknown, read_hosts, resolve
 
-TIMEOUT_S = 20.0
-SIGNATURE = "X-Baton-Signature"
-_UNFIT = ("json", "jsons", "xml", "xmls", "form", "forms", "syslog", "dbus", "windows", "macosx", "file")
-"""Apprise addresses that would send anywhere, or to this machine: what a webhook is for."""
+_UNFIT = frozenset(
+    [
+        "apprise", "apprises", "blink1", "dbus", "form", "forms", "glib", "gnome", "json", "jsons", "kde",
+        "macosx", "qt", "rsyslog", "syslog", "windows", "xml", "xmls",
+    ]
+)  # fmt: skip
+"""They send anything anywhere, which is what a webhook is for, or to this machine."""
+_FILES = frozenset(["keyfile", "subfile", "template", "attach", "attach-as"])
+"""Arguments that name a file of this machine."""
+_MAIL = ("mailto", "mailtos")
+_SHORT = 3
+"""What is shorter is no secret, and stands in many words."""
 
 
 class NotSent(BatonError):
     """The other side did not take it."""
 
 
-def apprise_problem(url: str) -> str:
+def problem_of(url: str) -> str:
     """What is wrong with an Apprise address; empty if nothing is. It is never repeated."""
-    import apprise
-
     scheme = url.partition(":")[0].lower()
     if scheme in _UNFIT:
         return f"{scheme}:// is not taken here: use a webhook"
-    if not apprise.Apprise().add(url):
+    try:
+        names = {name.lower() for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True)}
+    except ValueError:
+        names = set()
+    if refused := sorted(name for name in names if name in _FILES or name.startswith("pgp")):
+        return f"it may not name files of this machine: leave out {', '.join(refused)}"
+    if "redirect" in names:
+        return "redirects are not followed: leave out redirect"
+    if _opened(url) is None:
         return (
             "this is no address that Apprise knows, as mailto://user:password@example.com?to=me@example.com"
         )
     return ""
 
 
-def send_apprise(url: str, subject: str, body: str) -> None:
-    """Send by Apprise; raises `NotSent`."""
-    import apprise
-
-    problem = apprise_problem(url)
-    if problem:
+def send(url: str, subject: str, body: str, allowed: Sequence[str] = ()) -> None:
+    """Send by Apprise; raises `NotSent`. `allowed` are the private hosts that may be reached."""
+    if problem := problem_of(url):
         raise NotSent(problem)
-    channel = apprise.Apprise()
-    channel.add(url)
-    with apprise.LogCapture(level=logging.WARNING, fmt="%(message)s") as said:  # type: ignore[no-untyped-call]
+    channel = _opened(url)
+    _check_host(channel, allowed)
+    apprise = _apprise()
+    with apprise.LogCapture(level=logging.WARNING, fmt="%(message)s") as said:
         if not channel.notify(title=subject, body=body, body_format=apprise.NotifyFormat.TEXT):
             raise NotSent(_reason(said.getvalue(), url))
 
 
+def masked(text: str, url: str) -> str:
+    """The text without any part of the address that could be a secret."""
+    pieces = {url, *_split(url), *_split(unquote(url))}
+    for piece in sorted(pieces, key=len, reverse=True):
+        if len(piece) > _SHORT:
+            text = text.replace(piece, "…")
+    return text
+
+
+def _split(url: str) -> set[str]:
+    parts = {url}
+    for mark in "/?&=:@,;":
+        parts = {piece for part in parts for piece in part.split(mark)}
+    return parts
+
+
 def _reason(said: str, url: str) -> str:
-    """The last thing Apprise said, without what its address must not tell."""
+    """The last thing Apprise said."""
     lines = [line for line in said.strip().splitlines() if line.strip()]
-    text = lines[-1] if lines else "the other side did not take it"
-    parts = urlsplit(url)
-    for secret in (url, parts.netloc, parts.password, parts.username, parts.path.strip("/"), parts.query):
-        if secret and len(secret) > 3:
-            text = text.replace(secret, "…")
-    return text[:500]
+    return masked(lines[-1], url)[:500] if lines else "the other side did not take it"
 
 
-def send_webhook(
-    url: str, secret: str, facts: Mapping[str, str], alarm_id: int, now_ms: int, allowed: Sequence[str]
-) -> None:
-    """POST the facts, signed; raises `NotSent`."""
-    body = json.dumps({"alarm": alarm_id, **facts}, ensure_ascii=False).encode("utf-8", "replace")
-    parts = urlsplit(url)
-    headers = {
-        "Content-Type": "application/json",
-        "User-Agent": "Baton",
-        SIGNATURE: signature(secret, body, now_ms // 1000),
-        # whoever receives it can tell a repetition from a second alarm
-        "Idempotency-Key": f"baton-alarm-{alarm_id}",
-    }
+def _check_host(channel: Any, allowed: Sequence[str]) -> None:
+    """A server that people run themselves stands where they say: not in a private network, unless listed."""
+    host = getattr(channel, "host", None)
+    if channel.schema in _MAIL or "host" not in channel.template_tokens or not isinstance(host, str):
+        return
+    hosts = [ANYWHERE, *(each for each in read_hosts(allowed) if each.is_private)]
     try:
-        hosts = read_hosts(allowed) if allowed else [ANYWHERE]
-        connection = open_connection(parts.scheme, parts.hostname or "", parts.port, hosts, TIMEOUT_S)
-        try:
-            path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            connection.request("POST", path, body=body, headers=headers)
-            answer = connection.getresponse()
-            answer.read(65_536)
-        finally:
-            connection.close()
+        resolve(host.strip("[]"), channel.port or 443, hosts, "BATON_WEBHOOK_HOSTS")
+    except HostUnknown:
+        return  # some services have a word there that is no host
     except AddressRefused as problem:
         raise NotSent(str(problem)) from None
-    except (OSError, http.client.HTTPException, ValueError) as problem:
-        raise NotSent(f"{type(problem).__name__}: the webhook did not answer") from None
-    if not 200 <= answer.status < 300:
-        raise NotSent(f"the webhook answered {answer.status} {answer.reason}"[:500])
 
 
-def signature(secret: str, body: bytes, at_s: int) -> str:
-    """What stands in the header."""
-    mac = hmac.new(secret.encode(), f"{at_s}.".encode() + body, hashlib.sha256).hexdigest()
-    return f"t={at_s},v1={mac}"
+def _opened(url: str) -> Any:
+    """What Apprise makes of an address; None if nothing."""
+    apprise = _apprise()
+    asset = apprise.AppriseAsset(http_redirects=False)
+    return apprise.Apprise.instantiate(url, asset=asset, suppress_exceptions=True)
+
+
+def _apprise() -> ModuleType:
+    import apprise
+
+    # it says what it cannot read, passwords and all, to whoever listens at the root
+    logger = logging.getLogger("apprise")
+    logger.propagate = False
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
+    return apprise

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 PRIVATE = "private:"
+EXECUTOR_SETTING = "BATON_HTTP_HOSTS"
 _EMBEDDING = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
 """NAT64: an IPv4 address in the last four bytes."""
 
@@ -26,6 +27,10 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 class AddressRefused(Exception):
     """This host or address may not be connected to; the text says why and how to mend it."""
+
+
+class HostUnknown(AddressRefused):
+    """No name server knows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +57,17 @@ ANYWHERE = AllowedHost("*", None, is_private=False)
 
 
 def open_connection(
-    scheme: str, host: str, port: int | None, allowed: Sequence[AllowedHost], timeout_s: float
+    scheme: str,
+    host: str,
+    port: int | None,
+    allowed: Sequence[AllowedHost],
+    timeout_s: float,
+    setting: str = EXECUTOR_SETTING,
 ) -> http.client.HTTPConnection:
-    """A connection to this host, not connected yet; raises `AddressRefused`."""
+    """A connection to this host, not connected yet; raises `AddressRefused`. `setting` lists `allowed`."""
     kind = _Secure if scheme == "https" else _Plain
     port = port or (443 if scheme == "https" else 80)
-    return kind(host, port, resolve(host, port, allowed), timeout_s)
+    return kind(host, port, resolve(host, port, allowed, setting), timeout_s)
 
 
 def read_hosts(entries: Sequence[str]) -> list[AllowedHost]:
@@ -77,18 +87,18 @@ def _entry(text: str) -> AllowedHost:
     return AllowedHost(name.strip("[]").lower(), int(port) if port else None, is_private)
 
 
-def resolve(host: str, port: int, allowed: Sequence[AllowedHost]) -> str:
-    """The one address to connect to; raises `AddressRefused`."""
+def resolve(host: str, port: int, allowed: Sequence[AllowedHost], setting: str = EXECUTOR_SETTING) -> str:
+    """The one address to connect to; raises `AddressRefused`, which names the setting to mend."""
     host = host.lower().rstrip(".")
     entries = [each for each in allowed if each.covers(host, port)]
     if not entries:
         raise AddressRefused(
-            f"this executor may not call {host}:{port}: its own setting BATON_HTTP_HOSTS lists what it may"
+            f"{host}:{port} may not be called from here: the setting {setting} lists what may"
         )
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as problem:
-        raise AddressRefused(f"{host} cannot be looked up: {problem}") from None
+        raise HostUnknown(f"{host} cannot be looked up: {problem}") from None
     addresses = [str(each[4][0]) for each in found]
     may_be_private = any(each.is_private for each in entries)
     for address in addresses:
@@ -96,7 +106,7 @@ def resolve(host: str, port: int, allowed: Sequence[AllowedHost]) -> str:
             return address
     raise AddressRefused(
         f"{host} is {', '.join(dict.fromkeys(addresses))}, on a private or reserved network: list it as "
-        f"{PRIVATE}{host} in BATON_HTTP_HOSTS if it may be called all the same"
+        f"{PRIVATE}{host} in {setting} if it may be called all the same"
     )
 
 

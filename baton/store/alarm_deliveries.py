@@ -97,6 +97,17 @@ def failed(connection: Connection, delivery: DeliveryView, problem: str, again_m
     _put(connection, delivery, state, now_ms, problem, again_ms)
 
 
+def rest(connection: Connection, failed: DeliveryView, until_ms: int) -> None:
+    """Send nothing else over the channel of this one before `until_ms`."""
+    connection.execute(
+        update(AlarmDelivery)
+        .where(AlarmDelivery.channel_id == failed.channel_id, AlarmDelivery.id != failed.id)
+        .where(AlarmDelivery.state == DeliveryState.WAITING.value)
+        .where(text(UNDELIVERED), AlarmDelivery.not_before < until_ms)
+        .values(not_before=until_ms)
+    )
+
+
 def _put(
     connection: Connection,
     delivery: DeliveryView,

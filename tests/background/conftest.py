@@ -20,7 +20,7 @@ from baton.store import alarm_channels, alarm_deliveries, alarms
 from baton.store.alarm_channels import ChannelDraft
 from baton.store.alarms import NewAlarm
 from baton.store.engine import write
-from baton.store.models import Alarm, AlarmDelivery, Job, JobLog
+from baton.store.models import Alarm, AlarmChannel, AlarmDelivery, Job, JobLog
 from baton.vocabulary import AlarmCondition, ChannelKind
 from scheduler.alarm_router import AlarmRouter
 from tests import factories
@@ -99,6 +99,14 @@ class Tower:
         with self.engine.connect() as connection:
             rows = connection.execute(select(AlarmDelivery.problem).order_by(AlarmDelivery.id))
             return list(rows.scalars())
+
+    def tries(self, channel_name: str) -> list[int]:
+        with self.engine.connect() as connection:
+            found = select(AlarmDelivery.tries).join(
+                AlarmChannel, AlarmChannel.id == AlarmDelivery.channel_id
+            )
+            rows = found.where(AlarmChannel.name == channel_name).order_by(AlarmDelivery.id)
+            return list(connection.execute(rows).scalars())
 
     def alarm_status(self, log_id: int) -> int:
         with self.engine.connect() as connection:

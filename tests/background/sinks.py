@@ -57,6 +57,8 @@ class Hooks:
     def __init__(self) -> None:
         self.received: list[tuple[dict[str, str], bytes]] = []
         self.refusals = 0
+        self.redirect_to = ""
+        self.asked = 0
         self.port = 0
 
     @property
@@ -75,7 +77,11 @@ def webhook() -> Iterator[Hooks]:
     class Answers(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            if hooks.refusals > 0:
+            hooks.asked += 1
+            if hooks.redirect_to:
+                self.send_response(302)
+                self.send_header("Location", hooks.redirect_to)
+            elif hooks.refusals > 0:
                 hooks.refusals -= 1
                 self.send_response(503)
             else:
