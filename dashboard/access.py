@@ -85,6 +85,7 @@ ACCESS: dict[str, Access] = {
     "alarms.update": Access.SIGNED_IN,
     "alarms.delete": Access.SIGNED_IN,
     "alarms.try_out": Access.SIGNED_IN,
+    "alarms.send_again": Access.SIGNED_IN,
     "api_tokens.index": Access.SIGNED_IN,
     "api_tokens.create": Access.SIGNED_IN,
     "api_tokens.revoke": Access.SIGNED_IN,

@@ -22,7 +22,7 @@ from baton.store.alarm_channels import ChannelView
 from baton.store.alarm_deliveries import NewDelivery
 from baton.store.alarms import AlarmView
 from baton.store.engine import read, write
-from baton.vocabulary import AlarmStatus, DeliveryState, QuietAction
+from baton.vocabulary import DeliveryState, QuietAction
 
 STEP_S = 2.0
 _PAGE = 500
@@ -68,8 +68,8 @@ class AlarmRouter:
         wanted = [channel for channel in channels if channel.wants(alarm)]
         deliveries = [self._delivery(connection, alarm, channel, now_ms) for channel in wanted]
         alarm_deliveries.add(connection, deliveries, now_ms)
-        if alarm.log_id is not None and all(each.state is DeliveryState.DROPPED for each in deliveries):
-            alarms.mark_run(connection, alarm.log_id, AlarmStatus.NOT_NEEDED)
+        if all(each.state is DeliveryState.DROPPED for each in deliveries):
+            alarm_deliveries.mark_run(connection, alarm.id)
 
     def _delivery(
         self, connection: Connection, alarm: AlarmView, channel: ChannelView, now_ms: int

@@ -28,7 +28,6 @@ class AlarmWatch:
         self._after_s = no_executor_after_s
         self._clock = clock
         self._deserted_since_s: dict[int, float] = {}
-        self._in_need: set[str] = set()
 
     def step(self) -> float:
         """Look once."""
@@ -76,18 +75,18 @@ class AlarmWatch:
                 alarms.recover_group(connection, group.id, self._clock.now_ms())
 
     def _of_spools(self, group: GroupView, executors: list[presence.ExecutorInfo]) -> list[NewAlarm]:
-        full = {each.executor_id for each in executors if each.spool_state != SpoolState.OK}
-        news = [
+        # several schedulers see it, again and again: the hour makes it one, and tells it from the next time
+        hour = self._clock.now_ms() // 3_600_000
+        return [
             NewAlarm(
-                f"spool:{executor_id}:{self._clock.now_ms() // 60_000}",
+                f"spool:{each.executor_id}:{hour}",
                 AlarmCondition.SPOOL_FULL,
                 group.id,
-                text=f"executor {executor_id} has no more room for results that Redis does not take",
+                text=f"the spool of executor {each.executor_id} is {each.spool_state}: Redis takes nothing",
             )
-            for executor_id in full - self._in_need
+            for each in executors
+            if each.spool_state != SpoolState.OK
         ]
-        self._in_need = (self._in_need - {each.executor_id for each in executors}) | full
-        return news
 
 
 def _of_kept(group: GroupView, backlog: Backlog) -> NewAlarm:

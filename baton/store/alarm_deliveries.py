@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, text, update
 
-from ..vocabulary import AlarmStatus, DeliveryState
+from ..vocabulary import AlarmCondition, AlarmStatus, DeliveryState
 from . import alarms
 from .bulk import insert_many
 from .models import UNDELIVERED, Alarm, AlarmChannel, AlarmDelivery
@@ -108,6 +108,16 @@ def rest(connection: Connection, failed: DeliveryView, until_ms: int) -> None:
     )
 
 
+def again(connection: Connection, delivery_id: int, now_ms: int) -> bool:
+    """Let one that was given up be tried anew; False if it was not given up."""
+    statement = (
+        update(AlarmDelivery)
+        .where(AlarmDelivery.id == delivery_id, AlarmDelivery.state == DeliveryState.FAILED.value)
+        .values(state=DeliveryState.WAITING.value, tries=0, not_before=0, changed_at=now_ms)
+    )
+    return connection.execute(statement).rowcount == 1
+
+
 def _put(
     connection: Connection,
     delivery: DeliveryView,
@@ -129,9 +139,10 @@ def _put(
 
 
 def mark_run(connection: Connection, alarm_id: int) -> None:
-    """Say on the row of the run what became of its alarm, once every channel has come to an end."""
+    """Say on the row of a failed run what became of its alarm, once every channel has come to an end."""
     alarm = alarms.get(connection, alarm_id)
-    if alarm is None or alarm.log_id is None:
+    # XXL-JOB's column is about the failure; that it began late as well is another story
+    if alarm is None or alarm.log_id is None or alarm.condition != AlarmCondition.FAILED:
         return
     counts = select(AlarmDelivery.state, func.count()).where(AlarmDelivery.alarm_id == alarm_id)
     rows = connection.execute(counts.group_by(AlarmDelivery.state))

@@ -6,7 +6,7 @@ recovered:<alarm id>      what that alarm was about is well again
 lost:<executor id>        that executor stopped beating
 no-executor:<group>:<ms>  runs wait there since then, and nobody listens
 kept:<group>:<id>         results that could not be applied wait, this is the oldest
-spool:<executor id>:<ms>  that executor has had no more room for results since then
+spool:<executor id>:<h>   the spool of that executor was full, or nearly, in that hour
 """
 
 from __future__ import annotations
@@ -55,6 +55,8 @@ class AlarmView:
     text: str
     created_at: int
     is_open: bool
+    is_routed: bool
+    """It was given to the channels that want it."""
     app_name: str | None
     job_name: str | None
     chosen_channels: str
@@ -154,6 +156,19 @@ def get(connection: Connection, alarm_id: int) -> AlarmView | None:
     """One alarm, or None."""
     row = connection.execute(_ALL.where(Alarm.id == alarm_id)).one_or_none()
     return AlarmView(*row) if row else None
+
+
+def of_run(connection: Connection, log_id: int) -> list[AlarmView]:
+    """The alarms of one run, in their order."""
+    return [
+        AlarmView(*row) for row in connection.execute(_ALL.where(Alarm.log_id == log_id).order_by(Alarm.id))
+    ]
+
+
+def is_job_open(connection: Connection, job_id: int) -> bool:
+    """Whether this job failed and has not succeeded since."""
+    still = select(Alarm.id).where(sql(OPEN_ALARM), Alarm.job_id == job_id).limit(1)
+    return connection.execute(still).first() is not None
 
 
 def list_page(connection: Connection, before_id: int | None = None, limit: int = 50) -> list[AlarmView]:

@@ -17,8 +17,10 @@ from baton.store.engine import read, write
 from baton.vocabulary import AlarmCondition
 
 from .. import audit
+from ..access import local_path
 from ..forms.alarm_channel import ChannelForm
 from ..forms.reading import sentence
+from ..queries import alarm_facts
 from ..queries.run_list import row_id
 from ..resources import resources
 
@@ -47,6 +49,7 @@ def index() -> str:
         alarms=shown,
         deliveries=deliveries,
         older=older,
+        address_hint=alarm_facts.address_hint,
     )
 
 
@@ -130,6 +133,18 @@ def try_out(channel_id: int) -> Response:
     return redirect(url_for("alarms.edit", channel_id=channel_id), 303)
 
 
+@alarms_pages.post("/alarms/deliveries/<id:delivery_id>/repeat")
+def send_again(delivery_id: int) -> Response:
+    """Try once more what was given up."""
+    with write(resources().engine) as connection:
+        is_news = alarm_deliveries.again(connection, delivery_id, resources().now_ms())
+        if is_news:
+            audit.record(connection, "alarm.send_again", f"delivery {delivery_id}")
+    flash("It is on its way again." if is_news else "It is on its way, or was sent.", "good")
+    back = request.form.get("back", "")
+    return redirect(local_path(back) if back else url_for("alarms.index"), 303)
+
+
 def _submitted(*, is_new: bool) -> ChannelForm:
     with read(resources().engine) as connection:
         known = [group.id for group in groups.all_groups(connection)]
@@ -148,6 +163,7 @@ def _page(form: ChannelForm, channel: ChannelView | None) -> str:
         conditions=list(AlarmCondition),
         groups=known,
         choosers=choosers,
+        address_hint=alarm_facts.address_hint(channel) if channel else "",
     )
 
 

@@ -20,7 +20,7 @@ from ..access import local_path
 from ..filters import label
 from ..forms.job import FireTimes, JobForm, time_zones, typed_schedule
 from ..forms.trigger import TriggerForm
-from ..queries import job_facts, job_list, presence, run_list
+from ..queries import alarm_facts, job_facts, job_list, presence, run_list
 from ..queries.job_list import Question
 from ..resources import resources
 from ..wake import wake_schedulers
@@ -81,8 +81,10 @@ def show(job_id: int) -> str:
         strip = job_list.last_runs(connection, [job_id]).get(job_id, ())
         children = jobs.names(connection, read_ids(job.child_job_ids))
         calendar_names = _calendar_names(connection)
+        told = alarm_facts.of_job(connection, job)
     return render_template(
         "jobs/show.html",
+        told=told,
         job=job,
         presence=served[job.group_id],
         last=last,

@@ -6,8 +6,9 @@ from flask import Blueprint, abort, render_template, request
 
 from baton.store import groups, jobs, runs
 from baton.store.engine import read
+from baton.vocabulary import AlarmStatus
 
-from ..queries import run_list, run_progress, timeline
+from ..queries import alarm_facts, run_list, run_progress, timeline
 from ..queries.run_list import Question
 from ..resources import resources
 
@@ -38,6 +39,7 @@ def show(log_id: int) -> str:
         [shown] = run_list.with_states([run])
         shards = runs.shards(connection, run.job_id, run.trigger_key) if run.shard_total > 1 else []
         shown_shards = run_list.with_states(shards)
+        told = alarm_facts.of_run(connection, log_id)
     return render_template(
         "runs/show.html",
         shown=shown,
@@ -47,4 +49,6 @@ def show(log_id: int) -> str:
         retry_id=retry_id,
         reported=run_progress.of_run(run),
         shards=shown_shards,
+        told=told,
+        alarm_status=alarm_facts.STATUS.get(AlarmStatus(run.alarm_status), ""),
     )

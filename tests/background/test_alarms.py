@@ -15,8 +15,9 @@ from baton.failpoints import arm
 from baton.store import alarm_channels, alarms
 from baton.store.alarm_channels import ChannelView
 from baton.store.alarm_deliveries import STALE_CLAIM_MS, status_of
+from baton.store.alarms import NewAlarm
 from baton.store.engine import read, write
-from baton.vocabulary import AlarmStatus, ChannelKind, QuietAction
+from baton.vocabulary import AlarmCondition, AlarmStatus, ChannelKind, QuietAction
 from scheduler.alarm_router import quiet_until
 
 
@@ -135,6 +136,26 @@ def test_after_the_last_try_the_row_says_that_nobody_was_told(tower):
     assert tower.mails.refusals == 100 - len(PAUSES_S) - 1
     assert (tower.states(), tower.alarm_status(log_id)) == (["FAILED"], AlarmStatus.FAILED)
     assert "failed" in tower.problems()[0]
+
+
+def test_that_a_run_was_late_as_well_does_not_hide_its_failure(tower):
+    tower.channel(name="failures", conditions="FAILED")
+    tower.channel(
+        name="lateness", conditions="LATE", kind=ChannelKind.WEBHOOK, url=tower.hooks.url, secret="s"
+    )
+    tower.mails.refusals = 1
+    log_id = tower.failure()
+    with write(tower.engine) as connection:
+        late = NewAlarm(f"late:{log_id}", AlarmCondition.LATE, tower.group_id, tower.job_id, log_id)
+        alarms.raise_alarms(connection, [late], tower.clock.now_ms())
+
+    tower.work()
+
+    assert len(tower.hooks.received) == 1
+    assert tower.alarm_status(log_id) == AlarmStatus.DEFAULT
+    tower.clock.advance(PAUSES_S[0])
+    tower.work()
+    assert tower.alarm_status(log_id) == AlarmStatus.SENT
 
 
 def test_without_a_channel_no_alarm_is_needed(tower):
