@@ -71,9 +71,12 @@ class Watcher:
         self._clock = clock
         self._silences: dict[tuple[str, str], _Silence] = {}
         self._looked_s: dict[str, float] = {}
+        self._untold: list[tuple[str, str, str]] = []
+        """Group, executor and evidence of the dead that no alarm was written about yet."""
 
     def step(self) -> float:
         """Look once at every group; answers when to look again."""
+        self._tell()
         with read(self._engine) as connection:
             names = [group.app_name for group in groups.all_groups(connection)]
         for app_name in names:
@@ -116,8 +119,16 @@ class Watcher:
         counts = Counter(str(ending) for _, ending in endings)
         telemetry.warning("watch.executor_lost", group=app_name, executor=executor_id, **counts)
         text = f"executor {executor_id} of group {app_name!r} stopped beating; {evidence}"
-        executor_lost(self._engine, app_name, executor_id, text, self._clock.now_ms())
+        # Redis has forgotten the executor: if the database is away now, only we know whom to tell of
+        self._untold.append((app_name, executor_id, text))
+        self._tell()
         return [LostExecutor(app_name, executor_id, tuple(endings))]
+
+    def _tell(self) -> None:
+        while self._untold:
+            app_name, executor_id, text = self._untold[0]
+            executor_lost(self._engine, app_name, executor_id, text, self._clock.now_ms())
+            del self._untold[0]
 
 
 def _longer(before: _Silence | None, beat: int, gap_s: float) -> _Silence:

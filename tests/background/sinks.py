@@ -59,6 +59,8 @@ class Hooks:
         self.refusals = 0
         self.redirect_to = ""
         self.asked = 0
+        self.may_answer = threading.Event()
+        self.may_answer.set()
         self.port = 0
 
     @property
@@ -78,6 +80,7 @@ def webhook() -> Iterator[Hooks]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             hooks.asked += 1
+            hooks.may_answer.wait(30)
             if hooks.redirect_to:
                 self.send_response(302)
                 self.send_header("Location", hooks.redirect_to)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from baton.clock import SYSTEM_CLOCK
-from baton.store import alarm_channels
+from baton.store import alarm_channels, alarms, groups
 from baton.store.alarm_channels import ChannelDraft
+from baton.store.alarm_deliveries import STALE_CLAIM_MS
+from baton.store.alarms import NewAlarm
 from baton.store.engine import write
 from baton.store.models import AlarmDelivery, JobLog
 from baton.vocabulary import AlarmCondition, AlarmStatus, ChannelKind
@@ -112,3 +114,79 @@ def test_a_lost_executor_and_a_deserted_group_are_told(whole_baton, sinks):
 
     told = [each["condition"] for each in hooks.told]
     assert told.count("EXECUTOR_LOST") == told.count("NO_EXECUTOR") == 1
+
+
+def lost_executor(baton) -> None:
+    """Something to tell, without a run."""
+    with write(baton.engine) as connection:
+        group_id = groups.all_groups(connection)[0].id
+        news = [NewAlarm("lost:e1", AlarmCondition.EXECUTOR_LOST, group_id, text="e1 stopped beating")]
+        alarms.raise_alarms(connection, news, SYSTEM_CLOCK.now_ms())
+
+
+def two_minutes_later(baton) -> None:
+    with write(baton.engine) as connection:
+        aged = AlarmDelivery.changed_at - STALE_CLAIM_MS
+        connection.execute(update(AlarmDelivery).values(changed_at=aged))
+
+
+def stops_asked(baton) -> list[str]:
+    """The RQ workers that were asked to stop."""
+    names = baton.redis.smembers("rq:workers")
+    return [name for name in names if baton.redis.hexists(name, "shutdown_requested_date")]
+
+
+def test_a_background_process_killed_before_it_sends_is_replaced_and_tells_once(whole_baton, sinks):
+    mails, hooks = sinks
+    baton = whole_baton(workers=0, callbacks=0, BATON_WEBHOOK_HOSTS="private:127.0.0.1")
+    channels(baton, mails, hooks)
+    lost_executor(baton)
+
+    for _ in range(2):
+        dying = baton.processes.background(BATON_FAILPOINTS="alarm.claimed=kill")
+        until(lambda process=dying: not process.is_running, 20, "the background process to die")
+    assert (mails.received, hooks.received) == ([], [])
+    two_minutes_later(baton)
+    baton.processes.background()
+
+    until(lambda: delivered(baton) == ["SENT"] * 2, 30, "both to be sent")
+    assert (len(mails.received), len(hooks.received)) == (1, 1)
+
+
+def test_killed_between_sending_and_its_note_it_tells_twice_and_a_webhook_can_tell(whole_baton, sinks):
+    mails, hooks = sinks
+    baton = whole_baton(workers=0, callbacks=0, BATON_WEBHOOK_HOSTS="private:127.0.0.1")
+    channels(baton, mails, hooks)
+    lost_executor(baton)
+
+    for _ in range(2):
+        dying = baton.processes.background(BATON_FAILPOINTS="alarm.sent=kill")
+        until(lambda process=dying: not process.is_running, 20, "the background process to die")
+    two_minutes_later(baton)
+    baton.processes.background()
+
+    until(lambda: delivered(baton) == ["SENT"] * 2, 30, "both to be sent")
+    # nobody knows whether a mail arrived: told twice is better than not told
+    assert (len(mails.received), len(hooks.received)) == (2, 2)
+    assert len({headers["Idempotency-Key"] for headers, _ in hooks.received}) == 1
+
+
+def test_a_background_process_that_is_stopped_ends_what_it_sends(whole_baton, sinks):
+    mails, hooks = sinks
+    baton = whole_baton(workers=0, callbacks=0, BATON_WEBHOOK_HOSTS="private:127.0.0.1")
+    channels(baton, mails, hooks)
+    hooks.may_answer.clear()
+    lost_executor(baton)
+    stopping = baton.processes.background()
+    until(lambda: hooks.asked == 1, 30, "the webhook to be asked")
+
+    stopping.terminate()
+    until(lambda: stops_asked(baton), 20, "RQ to hear that")
+    assert stopping.is_running
+    hooks.may_answer.set()
+
+    assert stopping.wait() == 0
+    assert "SENDING" not in delivered(baton)
+    baton.processes.background()
+    until(lambda: delivered(baton) == ["SENT"] * 2, 30, "the rest to be sent")
+    assert (len(mails.received), len(hooks.received)) == (1, 1)

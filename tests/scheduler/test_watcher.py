@@ -3,8 +3,10 @@ from __future__ import annotations
 import re
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from baton.broker import presence
+from baton.store import alarms
 from baton.vocabulary import Ending
 from scheduler.watcher import LostExecutor, Watcher
 
@@ -194,3 +196,24 @@ def test_the_step_looks_at_every_group(world: World) -> None:
         assert watcher.step() == 1.0
 
     assert [presence.beats(world.redis, app_name) for app_name in ("one", "two")] == [{}, {}]
+
+
+def test_people_are_told_of_a_lost_executor_though_the_database_went_away(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running(world)
+    watcher = a_watcher(world)
+
+    def away(*_: object) -> None:
+        raise OperationalError("insert", {}, Exception("the database is away"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(alarms, "raise_alarms", away)
+        with pytest.raises(OperationalError):
+            look_for(world, watcher, 13)
+    assert presence.beats(world.redis, GROUP) == {}, "the next look finds nobody who is silent"
+    for _ in range(2):
+        watcher.step()
+
+    with world.engine.connect() as connection:
+        assert [each.condition for each in alarms.list_page(connection)] == ["EXECUTOR_LOST"]
