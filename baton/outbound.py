@@ -19,8 +19,14 @@ from dataclasses import dataclass
 
 PRIVATE = "private:"
 EXECUTOR_SETTING = "BATON_HTTP_HOSTS"
-_EMBEDDING = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
-"""NAT64: an IPv4 address in the last four bytes."""
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+"""An IPv4 address in the last four bytes."""
+_UNICAST = ipaddress.ip_network("2000::/3")
+"""All of IPv6 that is given out for the open Internet."""
+_NOT_PUBLIC = tuple(
+    ipaddress.ip_network(each) for each in ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "3fff::/20")
+)
+"""Reserved, too; not every version of the standard library knows."""
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -117,12 +123,15 @@ def is_public(address: str) -> bool:
         inner = _embedded(parsed)
         if inner is not None:
             return is_public(str(inner))
-    return parsed.is_global and not parsed.is_multicast and not parsed.is_reserved
+        if parsed not in _UNICAST:
+            return False
+    is_listed = any(parsed.version == each.version and parsed in each for each in _NOT_PUBLIC)
+    return parsed.is_global and not is_listed and not parsed.is_multicast and not parsed.is_reserved
 
 
 def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     """The IPv4 address that an IPv6 address stands for."""
-    if any(address in network for network in _EMBEDDING):
+    if address in _NAT64:
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     if address.teredo is not None:
         return address.teredo[1]

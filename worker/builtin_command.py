@@ -6,16 +6,14 @@ run is the executor's own configuration's choice (`BATON_COMMANDS`); without one
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
-import subprocess
 from collections.abc import Sequence
 
-from baton.context import Cancelled, JobContext
+from baton.context import JobContext
 
+from . import program
 from .outcome import how_it_ended
-from .script_environment import without_secrets
 
 NAME = "baton-command"
 ANY = "any"
@@ -40,33 +38,25 @@ class Commands:
         if refusal:
             context.fail(refusal)
             return
-        program = shutil.which(arguments[0])
-        if program is None:
+        path = shutil.which(arguments[0])
+        if path is None:
             context.fail(f"there is no program {arguments[0]!r} where this executor runs")
             return
-        process = subprocess.Popen([program, *arguments[1:]], stdin=subprocess.DEVNULL, env=without_secrets())
-        code = wait_for(process)
+        try:
+            code = program.run([path, *arguments[1:]])
+        except program.CannotStart as problem:
+            context.fail(str(problem))
+            return
         if code:
-            context.fail(f"{arguments[0]} {how_it_ended(code)}")
+            program.failed(context, code, f"{arguments[0]} {how_it_ended(code)}")
 
-    def _refusal(self, program: str) -> str:
-        if ANY in self._allowed or program in self._allowed:
+    def _refusal(self, name: str) -> str:
+        if ANY in self._allowed or name in self._allowed:
             return ""
         return (
-            f"this executor may not run {program!r}; it may run {', '.join(sorted(self._allowed))}. Its own "
+            f"this executor may not run {name!r}; it may run {', '.join(sorted(self._allowed))}. Its own "
             "setting BATON_COMMANDS decides"
         )
-
-
-def wait_for(process: subprocess.Popen[bytes]) -> int:
-    """Its return code. A run that is cancelled waits on: the signal went to the program as well."""
-    try:
-        return process.wait()
-    except Cancelled:
-        while process.returncode is None:
-            with contextlib.suppress(Cancelled):
-                process.wait()
-        raise
 
 
 def _arguments(param: str) -> list[str] | str:

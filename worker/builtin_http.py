@@ -3,14 +3,19 @@
 The parameter is JSON: `{"url": …}` and, if wanted, `method`, `headers`, `body` (text) or `json` (a value),
 `timeout_s`, `expect` (a list of status codes; else any from 200 to 299), `follow_redirects`. Which hosts
 may be called is the choice of the executor's own configuration (`BATON_HTTP_HOSTS`); without one there is
-no such handler.
+no such handler. `timeout_s` is for all of it, redirects included.
 """
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
-from collections.abc import Mapping, Sequence
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -28,6 +33,12 @@ _LONGEST_TIMEOUT_S = 3600.0
 _READ_BYTES = 1024 * 1024
 _SHOWN_BYTES = 4096
 _ACROSS_HOSTS = ("authorization", "cookie", "proxy-authorization")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
+_OUR_HEADERS = frozenset(
+    ["host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer", "expect"]
+)
+"""They say which site is meant, and where the request ends: not for whoever writes a parameter to say."""
 _FIELDS = frozenset(["url", "method", "headers", "body", "json", "timeout_s", "expect", "follow_redirects"])
 
 
@@ -73,44 +84,75 @@ class HttpJobs:
         except (OSError, http.client.HTTPException) as problem:
             context.fail(f"the request failed: {type(problem).__name__}: {problem}")
             return None
-        context.log("{} {}, {} bytes", response.status, response.reason, len(response.body))
+        size = len(response.body)
+        more = " or more" if size == _READ_BYTES else ""
+        context.log("{} {}, {} bytes{}", response.status, response.reason, size, more)
         if response.body:
             context.log("{}", response.body[:_SHOWN_BYTES].decode("utf-8", "backslashreplace"))
         good = request.expect or range(200, 300)
         if response.status not in good:
             wanted = ", ".join(map(str, request.expect)) if request.expect else "200 to 299"
             context.fail(f"the answer is {response.status} {response.reason}; expected is {wanted}")
-        return {
-            "status": response.status, "content_type": response.content_type, "bytes": len(response.body),
-        }  # fmt: skip
+        return {"status": response.status, "content_type": response.content_type, "bytes": size}
 
     def _answer(self, context: JobContext, request: Request) -> Response:
+        give_up_s = time.monotonic() + request.timeout_s
         for _ in range(_MOST_REDIRECTS + 1):
             context.log("{} {}", request.method, request.url)
-            response = self._send(request)
+            response = self._send(request, give_up_s)
             if not (request.follow_redirects and response.status in _REDIRECTS and response.location):
                 return response
             request = _redirected(request, response)
         raise InputError(f"more than {_MOST_REDIRECTS} redirects, the last one to {request.url}")
 
-    def _send(self, request: Request) -> Response:
+    def _send(self, request: Request, give_up_s: float) -> Response:
         parts = urlsplit(request.url)
-        connection = open_connection(
-            parts.scheme, parts.hostname or "", parts.port, self._allowed, request.timeout_s
-        )
+        left_s = max(0.001, give_up_s - time.monotonic())
+        connection = open_connection(parts.scheme, parts.hostname or "", parts.port, self._allowed, left_s)
         try:
-            path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            connection.request(request.method, path, body=request.body, headers=dict(request.headers))
-            answer = connection.getresponse()
-            return Response(
-                answer.status,
-                answer.reason,
-                answer.getheader("Location", ""),
-                answer.getheader("Content-Type", ""),
-                answer.read(_READ_BYTES),
-            )
+            connection.connect()
+            with _cut_off(connection.sock, give_up_s, f"no whole answer within {request.timeout_s:g} s"):
+                path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+                connection.request(request.method, path, body=request.body, headers=dict(request.headers))
+                answer = connection.getresponse()
+                return Response(
+                    answer.status,
+                    answer.reason,
+                    answer.getheader("Location", ""),
+                    answer.getheader("Content-Type", ""),
+                    answer.read(_READ_BYTES),
+                )
         finally:
             connection.close()
+
+
+@contextlib.contextmanager
+def _cut_off(connected: socket.socket, give_up_s: float, text: str) -> Iterator[None]:
+    """End the conversation at this moment (monotonic), and raise `TimeoutError`.
+
+    A time-out of the socket begins anew with each byte, so a server that sends one now and then would hold
+    the run for ever.
+    """
+    is_over = threading.Event()
+
+    def hang_up() -> None:
+        is_over.set()
+        with contextlib.suppress(OSError):
+            # not SSLSocket.shutdown, which takes the socket from under whoever reads
+            socket.socket.shutdown(connected, socket.SHUT_RDWR)
+
+    timer = threading.Timer(max(0.0, give_up_s - time.monotonic()), hang_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except (OSError, http.client.HTTPException):
+        if not is_over.is_set():
+            raise
+    finally:
+        timer.cancel()
+    if is_over.is_set():
+        raise TimeoutError(text)
 
 
 def read_request(param: str) -> Request:
@@ -127,10 +169,7 @@ def read_request(param: str) -> Request:
     method = str(asked.get("method", "GET")).upper()
     if method not in _METHODS:
         raise InputError(f"method {method!r} is not one of {', '.join(_METHODS)}")
-    headers = asked.get("headers", {})
-    if not isinstance(headers, dict) or not all(isinstance(each, str) for each in headers.values()):
-        raise InputError("headers must be an object of texts")
-    body, headers = _body(asked, headers)
+    body, headers = _body(asked, _headers(asked))
     expect = asked.get("expect", [])
     if not isinstance(expect, list) or not all(type(each) is int for each in expect):
         raise InputError("expect must be a list of status codes, as [200, 204]")
@@ -143,14 +182,26 @@ def read_request(param: str) -> Request:
     return Request(asked["url"], method, headers, body, float(timeout_s), tuple(expect), follows)
 
 
+def _headers(asked: Mapping[str, Any]) -> dict[str, str]:
+    headers = asked.get("headers", {})
+    if not isinstance(headers, dict) or not all(isinstance(each, str) for each in headers.values()):
+        raise InputError("headers must be an object of texts")
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+            raise InputError(f"the header {name[:100]!r} has a character that no header may have")
+        if name.lower() in _OUR_HEADERS:
+            raise InputError(f"the header {name} is made from the request and cannot be set")
+    return headers
+
+
 def _check_url(url: str) -> None:
     try:
         parts = urlsplit(url)
         is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
     except ValueError:
         is_usable = False
-    if not is_usable or not url.isprintable() or " " in url:
-        raise InputError(f"{url[:200]!r} is not an address: write https://host/path")
+    if not is_usable or not url.isascii() or not url.isprintable() or " " in url:
+        raise InputError(f"{url[:200]!r} is not an address: write https://host/path, in plain ASCII")
     if urlsplit(url).username is not None:
         raise InputError("a name and a password do not belong into the url: use the header Authorization")
 

@@ -19,6 +19,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 import traceback
 from collections import deque
 from pathlib import Path
@@ -31,7 +32,7 @@ from baton.context import SOFT_TEXT, Cancelled, JobContext, SoftTimeout
 from baton.failpoints import arm, failpoint
 from baton.vocabulary import GlueType
 
-from . import glue, pipe, reaper
+from . import builtin_command, glue, pipe, program, reaper
 from .child_process import SOFT_SIGNAL
 from .loaded import Loaded
 from .one_run import Desk, Given, OneRun
@@ -41,6 +42,9 @@ from .words import Words
 
 SYNC, ASYNC = "sync", "async"
 _PR_SET_PDEATHSIG = 1
+_SIGNALS_APART_S = 0.5
+"""Whoever signals every process of a machine has reached all of them within that time."""
+_HAND_BACK_WITHIN_S = 5.0
 
 
 class Child:
@@ -65,6 +69,8 @@ class Child:
         self._built_in: dict[str, list[str]] = settings["built_in"]
         self._interpreters: dict[str, str] = settings["interpreters"]
         self._log_dir = Path(settings["log_dir"])
+        self._drain_grace_s: float = settings["drain_grace_s"]
+        self._is_program = False
         self._context: JobContext | None = None
 
     def serve(self) -> None:
@@ -106,7 +112,8 @@ class Child:
             self._given.extend(self._reader.read(socket.MSG_DONTWAIT) or [])
         if ["soft", self._ticket] in self._given:
             self._given.remove(["soft", self._ticket])
-            raise SoftTimeout(SOFT_TEXT)
+            if not self._is_program:  # which cannot be told: it goes on until the hard stop
+                raise SoftTimeout(SOFT_TEXT)
 
     def _obey(self, context: JobContext) -> None:
         """End the run if the signal was announced for it."""
@@ -137,9 +144,19 @@ class Child:
         return said
 
     def _call(self, given: Given, context: JobContext) -> Any:
-        if given.trigger["glue_type"] != GlueType.BEAN:
-            program = self._interpreters[given.trigger["glue_type"]]
-            return glue.run(context, given.trigger, program, self._log_dir / glue.FOLDER)
+        is_script = given.trigger["glue_type"] != GlueType.BEAN
+        self._is_program = is_script or given.handler_name == builtin_command.NAME
+        try:
+            return self._run_script(given, context) if is_script else self._run_handler(given, context)
+        except program.Terminated as ended:
+            self._wait_if_all_stops()
+            context.fail(str(ended))
+
+    def _run_script(self, given: Given, context: JobContext) -> None:
+        interpreter = self._interpreters[given.trigger["glue_type"]]
+        glue.run(context, given.trigger, interpreter, self._log_dir / glue.FOLDER)
+
+    def _run_handler(self, given: Given, context: JobContext) -> Any:
         name = given.handler_name
         handler = self._loaded.handlers.get(name)
         if handler is None:
@@ -150,6 +167,16 @@ class Child:
                 handler.init()
             self._loaded.begun(handler)
         return handler(context)
+
+    def _wait_if_all_stops(self) -> None:
+        """A program was terminated; if the whole machine is, the executor hands this run back meanwhile.
+
+        It ends this process to do so, and another executor runs the program from its beginning, which is what
+        happens to every run that a stop cuts off. A failure would count as an attempt.
+        """
+        time.sleep(_SIGNALS_APART_S)
+        if self._was_signalled:
+            time.sleep(self._drain_grace_s + _HAND_BACK_WITHIN_S)
 
     def _destroy(self) -> None:
         for handler in self._loaded.to_destroy():

@@ -11,8 +11,8 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -22,9 +22,8 @@ from typing import Any
 from baton.context import JobContext
 from baton.vocabulary import GlueType
 
-from .builtin_command import wait_for
+from . import program
 from .outcome import how_it_ended
-from .script_environment import without_secrets
 
 FOLDER = "gluesource"
 _KEPT_S = 3600.0
@@ -82,17 +81,25 @@ def refusal(glue_type: str, allowed: Collection[str], found: Mapping[str, str], 
     return ""
 
 
-def run(context: JobContext, trigger: Mapping[str, Any], program: str, folder: Path) -> None:
-    """Run the script of this message to its end."""
+def run(context: JobContext, trigger: Mapping[str, Any], interpreter: str, folder: Path) -> None:
+    """Run the script of this message to its end; raises `program.Terminated`."""
     if "\0" in context.param:
         context.fail("the parameter has a NUL character, which no program can be given")
         return
-    path = _file_of(trigger, folder)
-    arguments = [program, str(path), context.param, str(context.shard.index), str(context.shard.total)]
-    process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, env=without_secrets())
-    code = wait_for(process)
+    try:
+        path = _file_of(trigger, folder)
+    except OSError as problem:
+        context.fail(f"the script cannot be written into {folder}: {problem.strerror or problem}")
+        return
+    context.log("script file: {}", path)
+    shard = context.shard
+    try:
+        code = program.run([interpreter, str(path), context.param, str(shard.index), str(shard.total)])
+    except program.CannotStart as problem:
+        context.fail(str(problem))
+        return
     if code:
-        context.fail(f"script exit value({code}) is failed: it {how_it_ended(code)}")
+        program.failed(context, code, f"script exit value({code}) is failed: it {how_it_ended(code)}")
 
 
 def _file_of(trigger: Mapping[str, Any], folder: Path) -> Path:
@@ -105,11 +112,11 @@ def _file_of(trigger: Mapping[str, Any], folder: Path) -> Path:
         os.utime(path)
         return path
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    new = folder / f".{job_id}_{version}.{os.getpid()}"
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    # a name of its own, for this process only: executors of other machines may share the folder
+    descriptor, name = tempfile.mkstemp(dir=folder, prefix=f"{job_id}_{version}.")
     with os.fdopen(descriptor, "wb") as file:
         file.write(source)
-    new.replace(path)
+    Path(name).replace(path)
     _remove_older(folder, job_id, keep=path)
     return path
 

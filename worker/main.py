@@ -153,6 +153,7 @@ def run(
         "handlers": list(handlers),
         "built_in": {builtin.COMMANDS: list(commands), builtin.HTTP_HOSTS: list(http_hosts)},
         "interpreters": abilities.interpreters,
+        "drain_grace_s": drain_grace_s,
         "reload": reload,
         "rq": {
             "url": rq_url,

@@ -70,7 +70,7 @@ def test_only_entry_points_read_settings_and_environment():
     ]
     assert readers == []
     # a child process inherits what its worker has, and a mark; so does what a run starts
-    passed_on = ["worker.child_process", "worker.coroutines", "worker.script_environment"]
+    passed_on = ["worker.child_process", "worker.coroutines", "worker.program"]
     assert [name for name in environment if name not in passed_on] == []
 
 

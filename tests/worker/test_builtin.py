@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
@@ -52,6 +53,9 @@ def test_a_program_gets_its_arguments_as_they_are(capfd):
         (["printf", 5], "the parameter is no list of texts"),
         (["printf", "a\0b"], "no argument has a NUL character"),
         (["./printf"], "may not run './printf'"),
+        (["/usr/bin/printf"], "may not run '/usr/bin/printf'"),
+        ('["printf", "\\ud800"]', "printf cannot be given its arguments"),
+        (["printf", "x" * 200_000], "its arguments have 200,"),
     ],
 )
 def test_what_does_not_run_says_why(param, text):
@@ -202,8 +206,10 @@ def test_a_redirect_into_another_network_is_not_followed(server, target):
     [
         "127.0.0.1", "127.8.9.1", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254",
         "100.64.0.1", "192.0.2.1", "198.18.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255", "::", "::1",
-        "fe80::1", "fe80::1%eth0", "fc00::1", "fd12::1", "ff02::1", "2001:db8::1", "::ffff:127.0.0.1",
-        "::ffff:10.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::", "2002:a9fe:a9fe::",
+        "fe80::1", "fe80::1%eth0", "fec0::1", "fc00::1", "fd12::1", "ff02::1", "2001:db8::1",
+        "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::",
+        "2002:a9fe:a9fe::", "::7f00:1", "::ffff:0:7f00:1", "64:ff9b:1:7f00:1::808:808",
+        "2001:0:7f00:1::80ff:fffe", "192.0.0.8", "192.88.99.1", "2001:20::1", "3fff::1", "5f00::1", "100::1",
     ],
 )  # fmt: skip
 def test_what_is_not_the_open_internet_is_recognised(address):
@@ -286,7 +292,16 @@ def test_other_spellings_of_this_machine_are_no_allowed_hosts(host):
         ({"url": "http://example.org/a b"}, "is not an address"),
         ({"url": "http://example.org", "methd": "GET"}, "the parameter has methd; known are body, expect"),
         ({"url": "http://example.org", "method": "BREW"}, "method 'BREW' is not one of"),
+        ({"url": "http://exämple.org"}, "is not an address"),
         ({"url": "http://example.org", "headers": {"a": 1}}, "headers must be an object of texts"),
+        ({"url": "http://example.org", "headers": {"a": "1\r\nb: 2"}}, "has a character that no header"),
+        ({"url": "http://example.org", "headers": {"a\r\nb": "2"}}, "has a character that no header"),
+        ({"url": "http://example.org", "headers": {"a": "日"}}, "has a character that no header"),
+        ({"url": "http://example.org", "headers": {"HOST": "intranet"}}, "the header HOST is made from"),
+        (
+            {"url": "http://example.org", "headers": {"Transfer-Encoding": "chunked"}},
+            "Transfer-Encoding is made from the request",
+        ),
         ({"url": "http://example.org", "body": "a", "json": 1}, "give body or json, not both"),
         ({"url": "http://example.org", "expect": ["200"]}, "expect must be a list of status codes"),
         ({"url": "http://example.org", "timeout_s": 0}, "timeout_s must be a number of seconds"),
@@ -306,3 +321,29 @@ def test_a_server_that_does_not_answer_in_time_fails_the_run():
 
     assert done.outcome is Outcome.FAILED
     assert "the request failed: TimeoutError" in done.message
+
+
+@pytest.fixture
+def dripping() -> Iterator[int]:
+    """A server that sends a byte of its answer now and then, and never comes to its end."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        stop = threading.Event()
+
+        def drip() -> None:
+            connected, _ = listening.accept()
+            with connected, contextlib.suppress(OSError):
+                while not stop.wait(0.02):
+                    connected.sendall(b"HTTP/1.1 200 OK\r\nX-Some: ")
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        yield listening.getsockname()[1]
+        stop.set()
+        thread.join()
+
+
+def test_a_server_that_keeps_a_request_alive_for_ever_is_cut_off(dripping):
+    done = call(jobs("private:127.0.0.1").run, {"url": f"http://127.0.0.1:{dripping}/", "timeout_s": 0.5})
+
+    assert done.outcome is Outcome.FAILED
+    assert "TimeoutError: no whole answer within 0.5 s" in done.message

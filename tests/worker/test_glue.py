@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import shutil
+import signal
 import time
 from pathlib import Path
 
 import pytest
 from redis import Redis
 
-from baton.broker import presence
+from baton.broker import control, presence
 from baton.vocabulary import GlueType
 from tests.waiting import until
 from worker import glue
@@ -189,3 +192,74 @@ def test_a_job_without_a_script_and_a_param_no_program_can_take_fail_clearly(wor
 
     assert world.ending(script(world, "")).handle_msg == "this job has no script yet: write one on its page"
     assert "has a NUL character" in world.ending(script(world, "echo", "a\0b")).handle_msg
+    too_large = world.ending(script(world, "echo", "x" * 200_000)).handle_msg
+    assert "cannot be started: its arguments have 200," in too_large
+    assert "store the data elsewhere" in too_large
+
+
+def test_a_folder_that_takes_no_file_is_named(world, start):
+    start()
+    (world.folder / "logs").mkdir(exist_ok=True)
+    (world.folder / "logs" / glue.FOLDER).write_text("no folder")
+
+    assert "the script cannot be written into" in world.ending(script(world, "echo")).handle_msg
+
+
+def test_the_source_lies_where_only_its_owner_reads_it_and_the_log_names_it(world, start):
+    start()
+
+    log_id = script(world, "echo", job_id=7, version=3)
+    world.ending(log_id)
+
+    path = world.folder / "logs" / glue.FOLDER / "7_3.sh"
+    assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    assert f"script file: {path}" in world.log_of(log_id)
+
+
+def test_a_script_does_not_learn_the_secrets_of_baton(world, start):
+    start(BATON_RQ_URL="redis://:hunter2@127.0.0.1:1/0", SHOP_TOKEN="of the shop")
+
+    log_id = script(world, "env; echo read: $(cat | wc -c)")
+    world.ending(log_id)
+
+    said = world.log_of(log_id)
+    assert "of the shop" in said
+    assert "read: 0" in said
+    assert "hunter2" not in said
+    assert "BATON_ACCESS_TOKEN" not in said
+
+
+def test_programs_that_die_with_the_whole_machine_run_elsewhere_and_have_not_failed(world, start, tmp_path):
+    """A platform sends SIGTERM to every process at once; only the executor's own survive that."""
+    worker = start(BATON_DRAIN_GRACE_S="1", BATON_COMMANDS="bash")
+    begun = [tmp_path / "script", tmp_path / "command"]
+    sources = [f"touch {path}; sleep 600; echo no" for path in begun]
+    script(world, sources[0], job_id=7)
+    world.push("baton-command", json.dumps(["bash", "-c", sources[1]]), job_id=8)
+    until(lambda: all(path.exists() for path in begun), 10, "both programs to begin")
+
+    for pid in [worker.pid, *worker.descendants()]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+
+    assert worker.wait(20) == 0
+    assert control.lane_depths(world.redis, GROUP, ["7", "8"]) == {"7": 1, "8": 1}
+    assert not world.results.read([GROUP], count=10, block_ms=20), "none of them has ended"
+
+
+def test_a_script_that_is_terminated_by_somebody_else_has_failed(world, start):
+    start()
+
+    ending = world.ending(script(world, "kill -TERM $$"))
+
+    assert ending.handle_msg == "script exit value(-15) is failed: it was ended by SIGTERM"
+
+
+def test_a_script_that_cannot_be_warned_goes_on_until_its_hard_stop(world, start, tmp_path):
+    """A warning is an exception inside a function: where a program is waited for, it would leave it alone."""
+    start(BATON_SOFT_TIMEOUT_LEAD_S="19.7")  # it is due while the script sleeps
+
+    log_id = script(world, "sleep 1; echo to its end", executor_timeout=20)
+
+    assert world.ending(log_id).outcome == "succeeded"
+    assert "to its end" in world.log_of(log_id)
