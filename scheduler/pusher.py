@@ -12,7 +12,6 @@ callbacks process ends the row like every other.
 from __future__ import annotations
 
 import contextlib
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,6 +38,7 @@ from baton.store.glue import GlueVersionView
 from baton.vocabulary import BlockStrategy, GlueType, OnLost, RouteStrategy, SerialScope
 
 from .lanes import Lanes, choose_lanes
+from .trigger_messages import TriggerMessages
 
 PAGE_ROWS = 2000
 """Pending rows read per pass."""
@@ -52,6 +52,8 @@ _SERVER_FAILED = (RedisConnectionError, RedisTimeoutError, OutOfMemoryError, Rea
 """The fault lies with the server and concerns every page, not with something in one of them."""
 PREPARE_MS = 200
 """Rows whose moment is so near are read and sealed now, so that only the push is left when it comes."""
+PUSH_BYTES = 4 * 1024 * 1024
+"""Of messages per script call: scripts travel in them, and the server stands still meanwhile."""
 
 
 @dataclass(slots=True)
@@ -138,16 +140,19 @@ class Pusher:
             raise
 
     def _prepare(self, at_ms: int) -> None:
-        """Read and seal the rows of a moment; one that cannot be sealed is refused when it is pushed."""
+        """Read and seal the rows of a moment; one that cannot be sealed is refused when it is pushed.
+
+        Scripts are not: thousands of them are too much to hold, and the source of the moment counts.
+        """
         if self._prepared.at_ms == at_ms:
             return
         with read(self._engine) as connection:
             rows = runs.pending(connection, PAGE_ROWS, at_ms, (at_ms, 0))
-        prepared, sources = _Prepared(at_ms, rows), self._sources_of(rows)
+        prepared = _Prepared(at_ms, rows)
         for row in rows:
-            if row.app_name is not None:
+            if row.app_name is not None and not _is_script(row):
                 with contextlib.suppress(TooLarge):
-                    prepared.frames[row.log_id] = self._sealed(row, row.app_name, sources)
+                    prepared.frames[row.log_id] = self._sealed(row, row.app_name, {})
         self._prepared = prepared
 
     def _push_prepared(self) -> bool:
@@ -198,12 +203,16 @@ class Pusher:
         return seal(trigger_param(row, app_name, sources.get(row.job_id)), self._key_of(app_name))
 
     def _sources_of(self, rows: Iterable[runs.PendingRow]) -> dict[int, GlueVersionView]:
-        """The scripts of these rows, as they are now: a changed source counts from the next run on."""
-        job_ids = {row.job_id for row in rows if row.glue_type.startswith("GLUE_")}
-        if not job_ids:
+        """The scripts of these rows, as they are now: a changed source counts from the next run on.
+
+        What was written for another language is no script of a job that changed its own since.
+        """
+        types = {row.job_id: row.glue_type for row in rows if _is_script(row)}
+        if not types:
             return {}
         with read(self._engine) as connection:
-            return glue.current_of(connection, job_ids)
+            newest = glue.current_of(connection, types)
+        return {job_id: each for job_id, each in newest.items() if each.glue_type == types[job_id]}
 
     def _by_group(self, rows: Sequence[runs.PendingRow], pushed: Pushed) -> dict[str, list[runs.PendingRow]]:
         groups: defaultdict[str, list[runs.PendingRow]] = defaultdict(list)
@@ -224,22 +233,23 @@ class Pusher:
         pushed: Pushed,
     ) -> None:
         executors = presence.executors(self._redis, app_name)
-        messages = _TriggerMessages(self._host, len(executors))
+        messages = TriggerMessages(self._host, len(executors))
         for page in _pages(rows):
             lanes = choose_lanes(self._redis, app_name, page, executors)
             pushed.refused.update(lanes.refused)
             self._spread(page, lanes, pushed)
             sealed = self._seal_all(page, app_name, lanes, already_judged, frames, pushed)
-            try:
-                answers = self._producer.push(app_name, [message for _, message in sealed])
-            except GroupClosed:
-                pushed.waiting += len(sealed)
-                continue
-            now_ms = self._clock.now_ms()
-            for (row, message), answer in zip(sealed, answers, strict=True):
-                _count(pushed, answer)
-                if answer.verdict not in _UNMARKED:
-                    pushed.marks.append(runs.Mark(row.log_id, messages.of(row, message.lane), now_ms))
+            for part in _parts(sealed):
+                try:
+                    answers = self._producer.push(app_name, [message for _, message in part])
+                except GroupClosed:
+                    pushed.waiting += len(part)
+                    continue
+                now_ms = self._clock.now_ms()
+                for (row, message), answer in zip(part, answers, strict=True):
+                    _count(pushed, answer)
+                    if answer.verdict not in _UNMARKED:
+                        pushed.marks.append(runs.Mark(row.log_id, messages.of(row, message.lane), now_ms))
 
     def _spread(self, rows: Sequence[runs.PendingRow], lanes: Lanes, pushed: Pushed) -> None:
         """Make a row for each executor of a broadcast; the next pass pushes them all."""
@@ -310,6 +320,26 @@ def _pages(rows: Sequence[runs.PendingRow]) -> Iterator[Sequence[runs.PendingRow
         yield rows[start : start + MAX_PUSH_ROWS]
 
 
+def _parts(
+    sealed: Sequence[tuple[runs.PendingRow, PushRow]],
+) -> Iterator[list[tuple[runs.PendingRow, PushRow]]]:
+    """The same in the same order, as much at a time as one script call shall carry."""
+    part: list[tuple[runs.PendingRow, PushRow]] = []
+    size = 0
+    for each in sealed:
+        if part and size + len(each[1].frame) > PUSH_BYTES:
+            yield part
+            part, size = [], 0
+        part.append(each)
+        size += len(each[1].frame)
+    if part:
+        yield part
+
+
+def _is_script(row: runs.PendingRow) -> bool:
+    return row.glue_type.startswith("GLUE_")
+
+
 def _push_row(row: runs.PendingRow, lane: str, frame: bytes, *, already_judged: bool) -> PushRow:
     is_parallel = row.block_strategy == BlockStrategy.PARALLEL
     judged = BlockStrategy.PARALLEL if is_parallel else BlockStrategy.SERIAL_EXECUTION
@@ -355,39 +385,6 @@ def trigger_param(row: runs.PendingRow, app_name: str, source: GlueVersionView |
 def on_lost(row: runs.PendingRow) -> str:
     """What becomes of it when its executor dies; for a job of RQ, another one goes on waiting (pure)."""
     return OnLost.RERUN if row.glue_type == GlueType.RQ else row.on_lost
-
-
-class _TriggerMessages:
-    """`trigger_msg`: the facts of one push as JSON. Rows that differ in their lane share all but that."""
-
-    def __init__(self, host: str, executors: int) -> None:
-        self._host = host
-        self._executors = executors
-        self._beginnings: dict[tuple[object, ...], str] = {}
-
-    def of(self, row: runs.PendingRow, lane: str) -> str:
-        facts = (
-            row.trigger_type, row.route_strategy, row.block_strategy,
-            row.executor_timeout, row.executor_fail_retry_count,
-        )  # fmt: skip
-        beginning = self._beginnings.get(facts)
-        if beginning is None:
-            beginning = self._beginnings[facts] = self._written(*facts)[:-1]
-        return f'{beginning},"lane":{json.dumps(lane)}}}'
-
-    def _written(self, trigger_type: str, route: str, block: str, timeout: int, retries: int) -> str:
-        facts: dict[str, object] = {
-            "trigger_type": trigger_type,
-            "scheduler": self._host,
-            "route_strategy": route,
-            "block_strategy": block,
-            "executor_timeout": timeout,
-            "executor_fail_retry_count": retries,
-            "executors": self._executors,
-        }
-        if self._executors == 0:
-            facts["note"] = "no executor listens"
-        return json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
 
 
 def _count(pushed: Pushed, answer: PushAnswer) -> None:

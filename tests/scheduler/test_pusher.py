@@ -9,9 +9,10 @@ from redis.exceptions import RedisError
 
 from baton import failpoints
 from baton.broker import recovery
+from baton.broker.producer import Producer
 from baton.envelope import group_key, unseal
 from baton.messages import TriggerParam
-from baton.store import alarms
+from baton.store import alarms, glue
 from baton.store.models import ExecutorGroup, Job
 from scheduler import pusher
 
@@ -307,6 +308,61 @@ def test_what_was_prepared_and_what_came_after_it_are_both_pushed_once(world: Wo
 
     assert world.waiting(job) == [first, second]
     assert world.log(too_large)["trigger_code"] == 500
+
+
+def script(world: World, source: str, job: int) -> None:
+    """Save a version of its source."""
+    with world.engine.begin() as connection:
+        newest = glue.current(connection, job)
+        now_ms = world.clock.wall_ms
+        assert glue.save(connection, job, newest.id if newest else 0, source, "why", "ana", now_ms)
+
+
+def sources(world: World) -> list[tuple[str, int]]:
+    """The source and its version of each message that waits."""
+    key = group_key(ACCESS_TOKEN, GROUP)
+    messages = [unseal(each.frame, TriggerParam, key) for each in world.executor().claim()]
+    return [(each.glue_source, each.glue_updatetime) for each in messages]
+
+
+def test_a_run_gets_the_script_as_it_is_when_it_is_pushed(world: World) -> None:
+    job = world.job(world.group(), glue_type="GLUE_SHELL", block_strategy="PARALLEL", max_concurrency=9)
+    now = world.clock.wall_ms
+    world.row(job)
+    world.pusher().push_pending()
+    script(world, "echo 1", job)
+    retry = world.row(job, trigger_type="RETRY", attempt=2)
+    world.pusher().push_pending()
+    mine = world.pusher()
+    world.row(job, not_before=now + 100)
+    mine.step()  # it is read ahead, and the source is changed before its moment
+    script(world, "echo 2", job)
+    world.clock.advance(0.1)
+    mine.step()
+    world.change(Job, job, glue_type="GLUE_PYTHON")
+    world.row(job)
+    world.pusher().push_pending()
+
+    assert sources(world) == [("", 0), ("echo 1", now), ("echo 2", now + 1), ("", 0)]
+    assert world.log(retry)["trigger_code"] == 200
+
+
+def test_many_large_scripts_do_not_go_into_one_call(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pusher, "PUSH_BYTES", 100_000)
+    job = world.job(world.group(), glue_type="GLUE_SHELL")
+    script(world, "#" * 45_000, job)
+    log_ids = [world.row(job) for _ in range(5)]
+    calls: list[int] = []
+    push = Producer.push
+    monkeypatch.setattr(
+        Producer, "push", lambda self, name, rows: (calls.append(len(rows)), push(self, name, rows))[1]
+    )
+
+    pushed = world.pusher().push_pending()
+
+    assert (pushed.queued, calls) == (5, [2, 2, 1])
+    assert world.waiting(job) == log_ids
+    assert {world.log(log_id)["trigger_code"] for log_id in log_ids} == {200}
 
 
 def test_pages_go_on_where_the_last_one_ended(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

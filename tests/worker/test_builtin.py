@@ -292,7 +292,7 @@ def test_other_spellings_of_this_machine_are_no_allowed_hosts(host):
         ({"url": "http://example.org/a b"}, "is not an address"),
         ({"url": "http://example.org", "methd": "GET"}, "the parameter has methd; known are body, expect"),
         ({"url": "http://example.org", "method": "BREW"}, "method 'BREW' is not one of"),
-        ({"url": "http://exämple.org"}, "is not an address"),
+        ({"url": HTTP + "exämple.org"}, "is not an address"),
         ({"url": "http://example.org", "headers": {"a": 1}}, "headers must be an object of texts"),
         ({"url": "http://example.org", "headers": {"a": "1\r\nb: 2"}}, "has a character that no header"),
         ({"url": "http://example.org", "headers": {"a\r\nb": "2"}}, "has a character that no header"),
