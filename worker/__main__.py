@@ -16,6 +16,7 @@ from baton.errors import SettingsError
 from . import check, main
 from .check import Line, Verdict
 from .limits import Limits, Wear
+from .settings import ExecutorSettings
 
 
 def run() -> int:
@@ -37,7 +38,11 @@ def _serve(settings: config.Settings) -> None:
         archive = Archive.at(settings.log_archive_url) if settings.log_archive_url else None
     except SettingsError as problem:
         config.exit_with(problem)
-    main.run(
+    main.run(_settings(settings, archive))
+
+
+def _settings(settings: config.Settings, archive: Archive | None) -> ExecutorSettings:
+    return ExecutorSettings(
         redis_url=settings.redis_url,
         access_token=settings.access_token,
         app_names=settings.groups,

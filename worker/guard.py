@@ -15,17 +15,34 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 
 from . import reaper
 
 _LOOK_S = 1.0
 _MOST_LOOKS = 100
 _NOBODY_TWICE_S = 0.05
+_DISMISSED = b"d"
 
 
-def start(executor_id: str) -> int:
-    """Start a guard for this process; answers its pid. Our end of the pipe closes when we are gone."""
-    ours_ends, _ours = os.pipe()
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """The guard of this process."""
+
+    pid: int
+    pipe: int
+    """Our end; it closes when we are gone."""
+
+    def dismiss(self) -> None:
+        """Everything is in order: it may leave, and does before we do."""
+        with contextlib.suppress(OSError):
+            os.write(self.pipe, _DISMISSED)
+            os.waitpid(self.pid, 0)
+
+
+def start(executor_id: str) -> Guard:
+    """Start a guard for this process."""
+    ours_ends, ours = os.pipe()
     process = subprocess.Popen(
         [sys.executable, "-m", "worker.guard", str(ours_ends), str(os.getpid()), executor_id],
         pass_fds=[ours_ends],
@@ -35,7 +52,7 @@ def start(executor_id: str) -> int:
     os.close(ours_ends)
     # nobody waits for it: it ends after this process does
     process.returncode = 0
-    return process.pid
+    return Guard(process.pid, ours)
 
 
 def watch(pipe: int, executor: int, executor_id: str) -> None:
@@ -45,6 +62,8 @@ def watch(pipe: int, executor: int, executor_id: str) -> None:
         # whoever was in the family and lives still belongs to it, wherever it went
         family = {each for each in family if reaper.is_alive(each)}
         family |= reaper.family_of(executor, but=os.getpid())
+    if os.read(pipe, 1) == _DISMISSED:
+        return
     seen_nobody = 0
     for _look in range(_MOST_LOOKS):
         left = reaper.left_of(family, executor_id, but=os.getpid())
