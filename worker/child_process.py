@@ -29,6 +29,8 @@ class ChildProcess:
     reader: pipe.Reader
     marker: str
     outlet: Outlet
+    killed: int = field(default=0, init=False)
+    """Once it is destroyed: how many processes SIGKILL went to, its own among them."""
     remains: bytes = field(default=b"", init=False)
     """Once it is destroyed: what its processes wrote last, and nobody read."""
 
@@ -55,7 +57,7 @@ class ChildProcess:
     def destroy(self) -> None:
         """Kill it with all it started; nothing of it is alive afterwards."""
         self.hang_up()
-        reaper.kill_all(self.pid, self.marker)
+        self.killed = reaper.kill_all(self.pid, self.marker)
         self.process.wait()
         self.remains = self.outlet.remains()
         self.outlet.close()

@@ -223,7 +223,8 @@ class CoroutinePool:
         if run.stop is not None and was_cancelled:
             reaper.kill_marked(reaper.marker_of_run(child.marker, run.log_id))
             reaper.collect_orphans(self._family)
-            self._end_stopped(begun, run.stop, "it ended after it was cancelled")
+            took_s = time.monotonic() - (begun.kill_at_s - self._kill_grace_s)
+            self._end_stopped(begun, run.stop, f"it ended {took_s:.1f} s after it was cancelled")
         else:
             self._on_ended(run, frame)
         if child.culprit is not None and all(begun.kill_at_s for begun in child.begun.values()):
@@ -292,7 +293,8 @@ class CoroutinePool:
         for begun in child.begun.values():
             run = begun.run
             if run.stop is not None:
-                self._end_stopped(begun, run.stop, "it ignored being cancelled, its event loop was killed")
+                how = f"it ignored being cancelled for {self._kill_grace_s:g} s, its event loop was killed"
+                self._end_stopped(begun, run.stop, how)
             elif run.trigger is not None and run.trigger.on_lost == OnLost.RERUN:
                 cut_off.append(run)
             else:
@@ -305,7 +307,8 @@ class CoroutinePool:
         run = begun.run
         telemetry.event("run.killed", log_id=run.log_id, outcome=stop.outcome, how=how)
         suffix = "" if stop.outcome is Outcome.TIMED_OUT else KILLED_RUNNING
-        self._on_ended(run, RunOutcome(stop.outcome, stop.reason + suffix, wall_ms(begun.began_s)))
+        message = f"{stop.reason}{suffix}\n{how}"
+        self._on_ended(run, RunOutcome(stop.outcome, message, wall_ms(begun.began_s)))
 
     def _bury(self, child: LoopChild) -> None:
         """A loop is gone by itself; its runs end as what is known of them."""

@@ -61,6 +61,19 @@ def callback(
     )
 
 
+def ended_softly(asked_s: float, killed: int) -> str:
+    """What ending a run needed: SIGTERM was enough, and what it left was killed."""
+    took_s = time.monotonic() - asked_s
+    others = killed - 1
+    left = f", SIGKILL to {others} process{'es' if others > 1 else ''} it had started" if others > 0 else ""
+    return f"it ended {took_s:.1f} s after SIGTERM{left}"
+
+
+def ended_by_force(grace_s: float, killed: int) -> str:
+    """What ending a run needed: it did not obey."""
+    return f"it ignored SIGTERM for {grace_s:g} s, SIGKILL to {killed} process{'es' if killed > 1 else ''}"
+
+
 def wall_ms(began_s: float) -> int:
     """When a run began that its child cannot speak for any more."""
     return round((time.time() - (time.monotonic() - began_s)) * 1000)

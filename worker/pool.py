@@ -27,7 +27,16 @@ from . import child_process, limits, reaper
 from .ear import Ear
 from .leaving import Leaving
 from .limits import LOOK_S, WORN_LOOK_S, Limits, Wear, usage_of
-from .outcome import KILLED_IN_QUEUE, KILLED_RUNNING, TIMEOUT_MESSAGE, RunOutcome, how_it_ended, wall_ms
+from .outcome import (
+    KILLED_IN_QUEUE,
+    KILLED_RUNNING,
+    TIMEOUT_MESSAGE,
+    RunOutcome,
+    ended_by_force,
+    ended_softly,
+    how_it_ended,
+    wall_ms,
+)
 from .pace import PATIENCE_S, Pace
 from .runs import Run
 from .warm_child import WarmChild
@@ -221,7 +230,8 @@ class Pool:
         child.has_run += 1
         self._set_clocks(child)
         if run.stop is not None and was_cancelled:
-            self._end_stopped(child, run, run.stop, "it ended after SIGTERM", began_s)
+            asked_s = child.kill_at_s - self._kill_grace_s
+            self._end_stopped(child, run, run.stop, lambda: ended_softly(asked_s, child.killed), began_s)
             return
         self._pace.ran(took_s)
         if child.kill_at_s:
@@ -290,7 +300,7 @@ class Pool:
                 continue
             if run.stop is not None:
                 if now_s >= child.kill_at_s:
-                    self._end_stopped(child, run, run.stop, "it ignored SIGTERM, was killed", child.began_s)
+                    self._end_by_force(child, run, run.stop)
             elif child.timeout_at_s and now_s >= child.timeout_at_s:
                 self._interrupt(child, run, Stop(Outcome.TIMED_OUT, TIMEOUT_MESSAGE))
             elif child.look_at_s and now_s >= child.look_at_s:
@@ -316,12 +326,20 @@ class Pool:
             clocks.append(self._stuck_since_s + PATIENCE_S)
         return max(0.0, min(clocks, default=float("inf")) - time.monotonic())
 
-    def _end_stopped(self, child: WarmChild, run: Run, stop: Stop, how: str, began_s: float) -> None:
+    def _end_by_force(self, child: WarmChild, run: Run, stop: Stop) -> None:
+        grace_s = self._kill_grace_s
+        self._end_stopped(child, run, stop, lambda: ended_by_force(grace_s, child.killed), child.began_s)
+
+    def _end_stopped(
+        self, child: WarmChild, run: Run, stop: Stop, needed: Callable[[], str], began_s: float
+    ) -> None:
+        """`needed` says what it took, once nothing of the run is alive."""
         self._remove(child)
+        how = needed()
         telemetry.event("run.killed", log_id=run.log_id, outcome=stop.outcome, how=how)
         suffix = "" if stop.outcome in (Outcome.TIMED_OUT, Outcome.FAILED) else KILLED_RUNNING
-        said = RunOutcome(stop.outcome, stop.reason + suffix, wall_ms(began_s), output=child.remains)
-        self._on_ended(run, said)
+        message = f"{stop.reason}{suffix}\n{how}"
+        self._on_ended(run, RunOutcome(stop.outcome, message, wall_ms(began_s), output=child.remains))
 
     def _bury(self, child: WarmChild) -> None:
         """A child is gone by itself; its run ends as what is known of it."""
