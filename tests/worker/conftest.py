@@ -96,6 +96,18 @@ class World:
 
 
 @pytest.fixture
+def redis_url(one_redis_url: str) -> str:
+    """Most of what an executor does has nothing to do with the server; who tries that names both kinds."""
+    return one_redis_url
+
+
+@pytest.fixture
+def redis_client(one_redis: Redis) -> Redis:
+    """A client of the same server."""
+    return one_redis
+
+
+@pytest.fixture
 def world(redis_url: str, redis_client: Redis, tmp_path: Path) -> Iterator[World]:
     environ = {
         "PATH": "/usr/bin:/bin",

@@ -6,20 +6,6 @@ import shutil
 import subprocess
 
 import pytest
-from redis import Redis
-
-
-@pytest.fixture
-def redis_url(one_redis_url: str) -> str:
-    """What is tried here does not depend on the server."""
-    return one_redis_url
-
-
-@pytest.fixture
-def redis_client(one_redis: Redis) -> Redis:
-    """The same server."""
-    return one_redis
-
 
 BOTH = "tests.worker.handlers_for_tests,tests.worker.limited_for_tests"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from redis import Redis
 
 from baton.broker import presence
 from tests.waiting import until
@@ -25,18 +24,6 @@ def _offset():
 time.time = lambda: _time() + _offset()
 time.time_ns = lambda: _time_ns() + _offset() * 1_000_000_000
 '''
-
-
-@pytest.fixture
-def redis_url(one_redis_url: str) -> str:
-    """What is tried here does not depend on the server."""
-    return one_redis_url
-
-
-@pytest.fixture
-def redis_client(one_redis: Redis) -> Redis:
-    """The same server."""
-    return one_redis
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ def test_a_run_given_ahead_is_killed_without_being_begun(world, one_child):
     result = world.result(second)
     said = result.reason if result.ending is Ending.KILLED else world.ending(second).handle_msg
     assert said == "killed by a test [job not executed, in the job queue, killed.]"
-    assert world.ending(first).handle_msg == "killed by a test [job running, killed]"
+    assert world.ending(first).handle_msg.startswith("killed by a test [job running, killed]\n")
 
 
 def test_a_child_that_dies_takes_no_run_with_it_but_the_one_it_ran(world, one_child):

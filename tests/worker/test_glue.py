@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 import pytest
-from redis import Redis
 
 from baton.broker import control, presence
 from baton.vocabulary import GlueType
@@ -19,19 +18,6 @@ from tests.waiting import until
 from worker import glue
 
 from .conftest import GROUP
-
-
-@pytest.fixture
-def redis_url(one_redis_url: str) -> str:
-    """What is tried here does not depend on the server."""
-    return one_redis_url
-
-
-@pytest.fixture
-def redis_client(one_redis: Redis) -> Redis:
-    """The same server."""
-    return one_redis
-
 
 SHELL = 'echo "param $1, shard $2 of $3"; echo "to stderr" >&2'
 PYTHON = "import sys; print('param', sys.argv[1], 'shard', sys.argv[2], 'of', sys.argv[3])"

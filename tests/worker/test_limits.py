@@ -7,25 +7,11 @@ import signal
 from pathlib import Path
 
 import pytest
-from redis import Redis
 
 from tests.waiting import until
 from worker.limits import Limits, Usage, verdict
 
 from .leaks import leaked_by
-
-
-@pytest.fixture
-def redis_url(one_redis_url: str) -> str:
-    """What is tried here does not depend on the server."""
-    return one_redis_url
-
-
-@pytest.fixture
-def redis_client(one_redis: Redis) -> Redis:
-    """The same server."""
-    return one_redis
-
 
 MB = 1024 * 1024
 BOTH = "tests.worker.handlers_for_tests,tests.worker.limited_for_tests"

@@ -245,7 +245,8 @@ def test_what_a_killed_run_said_last_and_how_it_ended_is_in_its_log(world, tmp_p
 
     lines = world.log_of(log_id).splitlines()
     assert any(line.endswith("[output] the signal was heard") for line in lines)
-    assert lines[-1].endswith("job execute end(finish), killed: killed by a test [job running, killed]")
+    assert "job execute end(finish), killed: killed by a test [job running, killed]" in lines[-2]
+    assert "it ignored SIGTERM for 0.5 s, SIGKILL to " in lines[-1]
 
 
 def test_a_run_that_deletes_its_own_log_folder_harms_nobody(world):

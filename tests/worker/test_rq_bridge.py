@@ -11,26 +11,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from redis import Redis
 
 from baton.broker import presence
 from tests.processes import ROOT
 from tests.waiting import until
 
 from .conftest import GROUP
-
-
-@pytest.fixture
-def redis_url(one_redis_url: str) -> str:
-    """What is tried here does not depend on the server."""
-    return one_redis_url
-
-
-@pytest.fixture
-def redis_client(one_redis: Redis) -> Redis:
-    """The same server."""
-    return one_redis
-
 
 FUNCTIONS = "tests.worker.rq_functions"
 pytestmark = pytest.mark.slow
@@ -182,7 +168,7 @@ def test_killing_takes_a_waiting_job_out_of_its_queue(world, start):
 
     world.kill(log_id)
 
-    assert world.ending(log_id).handle_msg == "killed by a test [job running, killed]"
+    assert world.ending(log_id).handle_msg.startswith("killed by a test [job running, killed]\n")
     assert world.redis.llen("rq:queue:default") == 0
     assert world.redis.hget(f"rq:job:baton-{log_id}", "status") == b"canceled"
 
