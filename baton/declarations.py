@@ -17,11 +17,14 @@ from typing import Any, Protocol
 from .children import read_ids
 from .errors import InputError, ScheduleError
 from .messages import check_param
+from .rq_target import read_target
 from .schedule import Schedule, check
+from .script_source import check_source, in_short
 from .vocabulary import (
     BlockStrategy,
     DstFold,
     DstGap,
+    GlueType,
     MisfireStrategy,
     OnLateness,
     OnLost,
@@ -60,6 +63,7 @@ _WORDS: dict[str, type[StrEnum]] = {
     "on_lateness": OnLateness,
     "dst_gap": DstGap,
     "dst_fold": DstFold,
+    "glue_type": GlueType,
 }
 _NUMBERS: dict[str, tuple[int, int]] = {
     "executor_timeout": (0, 30 * 86_400),
@@ -87,8 +91,14 @@ _TEXTS = {
     "app_name": 64,
 }
 _SCHEDULE_LIMIT = 256
-NAMES = frozenset({*SCHEDULES, *SHORT, *_WORDS, *_NUMBERS, *_TEXTS, "retry_refused"} - {"app_name"})
-"""What a declaration may say; `@job` knows the same words."""
+OF_FILES = frozenset({"glue_type", "glue_source"})
+"""What only a file may say: what `@job` declares is a function, and no script."""
+NAMES = frozenset(
+    {*SCHEDULES, *SHORT, *_WORDS, *_NUMBERS, *_TEXTS, "retry_refused"} - {"app_name"} - OF_FILES
+)
+"""What every declaration may say; `@job` knows the same words."""
+SCRIPT = "script"
+"""In place of a source, what tells it from others: the source itself is kept with its history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +111,8 @@ class Declaration:
     """The app name of its executor group, or of the one it begins in if it does not say."""
     values: Mapping[str, Any]
     """Column of the job -> declared value; only what was said."""
+    source: str = ""
+    """The script, if it has one."""
 
     def to_json(self) -> str:
         """As it is kept with the job."""
@@ -129,27 +141,49 @@ def _read(source: str, name: str, said: Any, default_group: str, problems: list[
     values: dict[str, Any] = {"name": name, "executor_handler": name}
     for field, value in said.items():
         try:
-            values |= _value(str(field), value)
+            values |= _value(source, str(field), value)
         except InputError as problem:
             problems.append(f"job {name!r}: {problem}")
     if len(schedules := [field for field in said if field in SCHEDULES]) > 1:
         raise InputError(f"it has {' and '.join(schedules)}; a job has one schedule")
     _check_schedule(values)
+    script = _take_script(values, said)
     group = str(values.get("app_name", default_group))
-    return Declaration(
-        f"{source}:{group}/{name}" if source == FROM_CODE else f"{source}:{name}", group, values
-    )
+    key = f"{source}:{group}/{name}" if source == FROM_CODE else f"{source}:{name}"
+    return Declaration(key, group, values, script)
 
 
-def _value(field: str, value: Any) -> dict[str, Any]:
-    if field not in NAMES:
-        nearest = difflib.get_close_matches(field, sorted(NAMES), 1)
-        hint = f"; did you mean {nearest[0]!r}?" if nearest else f"; there are: {', '.join(sorted(NAMES))}"
+def _take_script(values: dict[str, Any], said: Mapping[str, Any]) -> str:
+    """The source out of the values; raises `InputError` where it does not go with the rest."""
+    source = str(values.pop("glue_source", ""))
+    kind = GlueType(values.get("glue_type", GlueType.BEAN))
+    if source and not kind.is_script:
+        raise InputError("it has a script; say what runs it, as glue_type: GLUE_SHELL")
+    if kind.is_script:
+        if "handler" in said or "executor_handler" in said:
+            raise InputError("it has a script and a handler; a job runs one of them")
+        values["executor_handler"] = ""
+    elif kind is GlueType.RQ:
+        read_target(values["executor_handler"])
+    if source:
+        values[SCRIPT] = in_short(source)
+    return source
+
+
+def _value(source: str, field: str, value: Any) -> dict[str, Any]:
+    known = sorted(NAMES | OF_FILES if source == FROM_FILE else NAMES)
+    if field not in known:
+        nearest = difflib.get_close_matches(field, known, 1)
+        hint = f"; did you mean {nearest[0]!r}?" if nearest else f"; there are: {', '.join(known)}"
         raise InputError(f"there is no field {field!r}{hint}")
     if value is None:
         raise InputError(f"{field} has no value; give one, or leave it out")
     if field in SCHEDULES:
         return {"schedule_type": SCHEDULES[field].value, "schedule_conf": _text(field, field, value)}
+    if field == "glue_source":
+        if not isinstance(value, str):
+            raise InputError(f"{field} is {value!r}; give text, or the name of a file as script_file")
+        return {field: check_source(value)}
     column = SHORT.get(field, field)
     if column in _WORDS:
         words = list(_WORDS[column])
@@ -294,8 +328,17 @@ def differs_from_declared(job: Stored) -> tuple[FieldChange, ...]:
     if not job.declared_key:
         return ()
     declared: dict[str, Any] = json.loads(job.declared or "{}")
+    declared.pop(SCRIPT, None)  # `has_other_script` looks at it
     return tuple(
         FieldChange(name, getattr(job, name), value, True)
         for name, value in declared.items()
         if getattr(job, name) != value
     )
+
+
+def has_other_script(job: Stored, source: str) -> bool:
+    """Whether an operator changed the script since the declaration of this job was applied."""
+    if not job.declared_key:
+        return False
+    declared = json.loads(job.declared or "{}").get(SCRIPT)
+    return declared is not None and declared != in_short(source)

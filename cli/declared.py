@@ -15,6 +15,7 @@ import config
 from baton import declarations, loading
 from baton.declarations import FROM_CODE, FROM_FILE, Change, Declaration, Difference
 from baton.errors import InputError
+from baton.script_source import SOURCE_LIMIT_BYTES
 from baton.store import declared
 
 DEFAULT_FILE = "jobs.yaml"
@@ -108,7 +109,31 @@ def _jobs_in(path: Path) -> dict[str, Any]:
     jobs = raw.get("jobs") if isinstance(raw, dict) else None
     if not isinstance(jobs, dict) or set(raw) != {"jobs"}:
         raise InputError(f"{path} must have one key, jobs:, with a job under each name below it")
-    return {str(name): said for name, said in jobs.items()}
+    return {str(name): _with_script(path.parent, str(name), said) for name, said in jobs.items()}
+
+
+def _with_script(folder: Path, name: str, said: Any) -> Any:
+    """The same, with the content of its `script_file` as its `glue_source`."""
+    if not isinstance(said, dict) or "script_file" not in said:
+        return said
+    if "glue_source" in said:
+        raise InputError(f"job {name!r}: it has glue_source and script_file; give one of them")
+    rest = {field: value for field, value in said.items() if field != "script_file"}
+    return {**rest, "glue_source": _script(folder, name, str(said["script_file"]))}
+
+
+def _script(folder: Path, name: str, file: str) -> str:
+    try:
+        path = (folder / file).resolve(strict=True)
+        # what it leads to goes into the database: a file of jobs must not fetch others of this machine
+        if not path.is_relative_to(folder.resolve()):
+            raise InputError(f"job {name!r}: {file!r} is outside the folder of the jobs; put it beside them")
+        with path.open("rb") as script:
+            content = script.read(SOURCE_LIMIT_BYTES + 1)
+        # one that is too large is refused for that, wherever it was cut
+        return content.decode("utf-8", "replace" if len(content) > SOURCE_LIMIT_BYTES else "strict")
+    except (OSError, ValueError) as problem:
+        raise InputError(f"job {name!r}: {file!r} cannot be read: {problem}") from None
 
 
 def _jobs_in_code(settings: config.Settings) -> dict[str, Any]:

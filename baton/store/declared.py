@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from sqlalchemy import Connection, select, update
@@ -10,18 +10,38 @@ from sqlalchemy import Connection, select, update
 from ..children import find_cycle
 from ..declarations import Change, Declaration, Difference
 from ..errors import InputError, ScheduleError
+from ..script_source import in_short
 from ..vocabulary import ScheduleType
-from . import followups, groups, jobs
+from . import followups, glue, groups, jobs
+from .glue import GlueVersionView
 from .jobs import JobDraft, JobView
 from .models import Job
 
 _DRAFT = tuple(field.name for field in fields(JobDraft))
+_REMARK_LIMIT = 128
 
 
-def all_declared(connection: Connection) -> list[JobView]:
+@dataclass(frozen=True, slots=True)
+class DeclaredJob(JobView):
+    """A job that something declares, and its script."""
+
+    script: str = ""
+    """Its source, in short; empty if it has none."""
+
+
+def all_declared(connection: Connection) -> list[DeclaredJob]:
     """Every job that something declares."""
     ids = connection.execute(select(Job.id).where(Job.declared_key.is_not(None)).order_by(Job.id)).scalars()
-    return [job for job_id in ids.all() if (job := jobs.get(connection, job_id))]
+    found = [job for job_id in ids.all() if (job := jobs.get(connection, job_id))]
+    scripts = glue.current_of(connection, [job.id for job in found])
+    return [_with_script(job, scripts.get(job.id)) for job in found]
+
+
+def _with_script(job: JobView, newest: GlueVersionView | None) -> DeclaredJob:
+    # what was written for another language is no script of this job
+    is_its = newest is not None and newest.glue_type == job.glue_type
+    script = in_short(newest.source) if newest is not None and is_its else ""
+    return DeclaredJob(**{field.name: getattr(job, field.name) for field in fields(job)}, script=script)
 
 
 def apply(connection: Connection, difference: Difference, now_ms: int) -> None:
@@ -58,6 +78,7 @@ def prune(connection: Connection, difference: Difference, now_ms: int) -> bool:
 def _make(connection: Connection, declaration: Declaration, now_ms: int) -> None:
     draft = JobDraft(group_id=_group_id(connection, declaration), name="", executor_handler="")
     job_id = jobs.create(connection, replace(draft, **_columns(declaration)), now_ms)
+    _save_script(connection, job_id, declaration, now_ms)
     _note(connection, job_id, declaration)
     jobs.follow(connection, job_id, now_ms)
 
@@ -75,9 +96,24 @@ def _change(connection: Connection, job_id: int, declaration: Declaration, now_m
         raise InputError(f"{declaration.key}: {problem}") from None
     if not is_edited:
         raise InputError(f"somebody edits job {job_id} at this moment; plan again")
+    _save_script(connection, job_id, declaration, now_ms)
     _note(connection, job_id, declaration)
     if job.schedule_type == ScheduleType.NONE:
         jobs.follow(connection, job_id, now_ms)  # nobody stopped what had no schedule
+
+
+def _save_script(connection: Connection, job_id: int, declaration: Declaration, now_ms: int) -> None:
+    """Make the declared script the newest version, unless it is."""
+    if not declaration.source:
+        return
+    newest = glue.current(connection, job_id)
+    is_there = newest is not None and newest.glue_type == declaration.values["glue_type"]
+    if newest is not None and is_there and newest.source == declaration.source:
+        return
+    remark = f"declared by {declaration.key}"[:_REMARK_LIMIT]
+    seen_id = newest.id if newest else 0
+    if not glue.save(connection, job_id, seen_id, declaration.source, remark, "baton apply", now_ms):
+        raise InputError(f"somebody writes the script of job {job_id} at this moment; plan again")
 
 
 def _columns(declaration: Declaration) -> dict[str, Any]:

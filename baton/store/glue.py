@@ -10,8 +10,6 @@ from sqlalchemy import Connection, delete, func, insert, select
 from .models import GlueVersion, Job
 
 KEPT_VERSIONS = 30
-SOURCE_LIMIT_BYTES = 256 * 1024
-"""It travels in every message of the job, which may have 512 KiB in all."""
 
 _TABLE = GlueVersion.__table__
 

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from baton.store.glue import SOURCE_LIMIT_BYTES, GlueVersionView
+from baton.errors import InputError
+from baton.script_source import check_source
+from baton.store.glue import GlueVersionView
 
-from .reading import Reading
+from .reading import Reading, sentence
 
 REMARK_LIMIT = 100
 
@@ -32,16 +34,11 @@ class ScriptForm:
     def submitted(cls, form: Mapping[str, str]) -> Self:
         """Read and check what a person sent."""
         reading = Reading(form)
-        source = reading.text("source", "The script", SOURCE_LIMIT_BYTES)
-        size = len(source.encode("utf-8", "surrogatepass"))
-        if not source.strip():
-            reading.wrong("source", "The script is empty.")
-        elif size > SOURCE_LIMIT_BYTES:
-            reading.wrong(
-                "source",
-                f"The script has {size:,} bytes; at most {SOURCE_LIMIT_BYTES:,} fit into a message. Keep "
-                "long programs where the executor is, and call them from here.",
-            )
+        source = reading.raw("source")
+        try:
+            source = check_source(source)
+        except InputError as problem:
+            reading.wrong("source", sentence(str(problem)))
         remark = reading.line("remark", "What changed", REMARK_LIMIT, is_required=True)
         return cls(source, remark, reading.whole("seen_id", "The version", 2**63 - 1), reading.errors)
 

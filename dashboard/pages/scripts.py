@@ -6,6 +6,7 @@ from flask import Blueprint, abort, flash, g, redirect, render_template, request
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
+from baton.declarations import has_other_script
 from baton.store import glue, groups, jobs
 from baton.store.engine import read, write
 from baton.store.jobs import JobView
@@ -67,12 +68,15 @@ def version(job_id: int, version_id: int) -> str:
 
 def _page(connection: Connection, job: JobView, form: ScriptForm) -> str:
     served = presence.of_groups([each for each in groups.all_groups(connection) if each.id == job.group_id])
+    versions = glue.history(connection, job.id)
     return render_template(
         "scripts/show.html",
         job=job,
         form=form,
         presence=served[job.group_id],
-        versions=glue.history(connection, job.id),
+        versions=versions,
+        is_of_other_language=bool(versions) and versions[0].glue_type != job.glue_type,
+        is_edited=bool(versions) and has_other_script(job, versions[0].source),
     )
 
 

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import select
 
 from baton import declarations, handlers
-from baton.declarations import compare, differs_from_declared, read_all
+from baton.declarations import compare, differs_from_declared, has_other_script, read_all
 from baton.errors import HandlerError, InputError
-from baton.store import declared, groups, jobs
+from baton.store import declared, glue, groups, jobs
 from baton.store.engine import make_engine, write
 from baton.store.models import Job
 from cli.__main__ import main
@@ -203,12 +203,28 @@ BAD = {
     "jobs: {[a]: {every: 60}}": "is not YAML",
     "jobs: {a: {description: }}": "description has no value",
     "jobs: {a: {author: [ana]}}": "give text",
+    "jobs: {a: {glue_source: echo}}": "say what runs it, as glue_type: GLUE_SHELL",
+    "jobs: {a: {glue_type: GLUE_BASH, glue_source: echo}}": "GLUE_SHELL, GLUE_PYTHON",
+    "jobs: {a: {glue_type: GLUE_SHELL, glue_source: [echo]}}": "give text, or the name of a file",
+    "jobs: {a: {glue_type: GLUE_SHELL, glue_source: ' '}}": "the script is empty",
+    "jobs: {a: {glue_type: GLUE_SHELL, handler: x}}": "a script and a handler; a job runs one",
+    "jobs: {a: {glue_type: RQ, handler: nightly}}": "is not the dotted path of a function",
+    "jobs: {a: {glue_type: GLUE_SHELL, script_file: no.sh}}": "job 'a': 'no.sh' cannot be read",
+    "jobs: {a: {glue_type: GLUE_SHELL, script_file: ../away.sh}}": "outside the folder of the jobs",
+    "jobs: {a: {glue_type: GLUE_SHELL, script_file: link.sh}}": "outside the folder of the jobs",
+    "jobs: {a: {glue_type: GLUE_SHELL, script_file: bytes.sh}}": "'bytes.sh' cannot be read",
+    "jobs: {a: {glue_type: GLUE_SHELL, script_file: large.sh}}": "at most 262,144 fit into a message",
+    "jobs: {a: {glue_type: GLUE_SHELL, script_file: a.sh, glue_source: b}}": "give one of them",
 }
 
 
 @pytest.mark.parametrize("text", BAD)
 def test_what_is_wrong_is_said_and_nothing_is_made(place, stored, capsys, text):
     (place / "jobs.yaml").write_text(text)
+    (place.parent / "away.sh").write_text("echo away")
+    (place / "link.sh").symlink_to(place.parent / "away.sh")
+    (place / "bytes.sh").write_bytes(b"\xff\xfe")
+    (place / "large.sh").write_text("#" * 300_000)
 
     assert main(["apply"]) == 1
 
@@ -226,6 +242,84 @@ def test_children_that_cannot_be_are_refused_and_nothing_is_changed(place, store
 
     assert text in capsys.readouterr().err
     assert stored()["first"].child_job_ids == ""
+
+
+SCRIPTS = """
+jobs:
+  tidy:
+    glue_type: GLUE_SHELL
+    every: 60
+    glue_source: |
+      echo one
+      echo two
+  count:
+    glue_type: GLUE_PYTHON
+    script_file: scripts/count.py
+"""
+
+
+@pytest.fixture
+def scripts(place, stored):
+    """A project with two scripts; answers what the store has of them, newest first."""
+    (place / "jobs.yaml").write_text(SCRIPTS)
+    (place / "scripts").mkdir()
+    (place / "scripts" / "count.py").write_bytes(b"print(1)\r\n")
+
+    def look(name: str) -> list[str]:
+        with stored.engine.connect() as connection:
+            return [each.source for each in glue.history(connection, stored()[name].id)]
+
+    return look
+
+
+def test_scripts_are_declared_in_the_file_or_beside_it(place, stored, scripts, capsys):
+    assert main(["apply", "--no-code"]) == 0
+
+    assert "script: '2 lines, sha256 " in capsys.readouterr().out
+    assert (scripts("tidy"), scripts("count")) == (["echo one\necho two\n"], ["print(1)\n"])
+    tidy = stored()["tidy"]
+    assert (tidy.glue_type, tidy.executor_handler) == ("GLUE_SHELL", "")
+    with stored.engine.connect() as connection:
+        newest = glue.current(connection, tidy.id)
+    assert (newest.remark, newest.created_by) == ("declared by file:tidy", "baton apply")
+    assert planned(capsys, "--no-code") == {"file:tidy": "unchanged", "file:count": "unchanged"}
+    main(["apply", "--no-code"])
+    assert len(scripts("tidy")) == 1
+
+
+def test_a_declared_script_is_changed_by_its_file_and_an_edit_stays_until_then(
+    place, stored, scripts, capsys
+):
+    main(["apply", "--no-code"])
+    job_id = stored()["count"].id
+    with write(stored.engine) as connection:
+        seen = glue.current(connection, job_id).id
+        glue.save(connection, job_id, seen, "print(2)", "by hand", "ana", 5)
+        assert has_other_script(jobs.get(connection, job_id), "print(2)")
+        assert not has_other_script(jobs.get(connection, job_id), "print(1)\n")
+        assert differs_from_declared(jobs.get(connection, job_id)) == ()
+    capsys.readouterr()
+    assert planned(capsys, "--no-code")["file:count"] == "edited"
+    main(["apply", "--no-code"])
+    assert scripts("count")[0] == "print(2)"
+
+    (place / "scripts" / "count.py").write_text("print(3)")
+    capsys.readouterr()
+    assert planned(capsys, "--no-code")["file:count"] == "changed"
+    main(["apply", "--no-code"])
+    assert scripts("count") == ["print(3)", "print(2)", "print(1)\n"]
+
+    (place / "jobs.yaml").write_text(SCRIPTS.replace("GLUE_PYTHON", "GLUE_NODEJS"))
+    main(["apply", "--no-code"])
+    with stored.engine.connect() as connection:
+        assert glue.current(connection, job_id).glue_type == "GLUE_NODEJS"
+    capsys.readouterr()
+    assert planned(capsys, "--no-code")["file:count"] == "unchanged"
+
+
+def test_a_function_is_no_script():
+    with pytest.raises(HandlerError, match="takes no 'glue_type'"):
+        handlers.job("x", glue_type="GLUE_SHELL")
 
 
 def test_all_problems_are_said_at_once():

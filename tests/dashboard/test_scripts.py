@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from baton.script_source import SOURCE_LIMIT_BYTES, in_short
 from baton.store import glue
 from baton.store.engine import read, write
-from baton.store.models import AuditEvent
+from baton.store.models import AuditEvent, Job
 from tests import factories
+
+from .site import said
 
 
 @pytest.fixture
@@ -72,7 +75,7 @@ def test_whoever_saves_second_is_told_and_nothing_is_overwritten(site, ana, job_
     [
         ("  \n", "empty", "The script is empty."),
         ("echo", "", "What changed is missing."),
-        ("é" * (glue.SOURCE_LIMIT_BYTES // 2 + 1), "large", "at most 262,144 fit into a message"),
+        ("é" * (SOURCE_LIMIT_BYTES // 2 + 1), "large", "at most 262,144 fit into a message"),
         ("echo \x00", "nul", "has a NUL character"),
     ],
     ids=["empty", "no remark", "large", "nul"],
@@ -106,6 +109,33 @@ def test_the_newest_thirty_versions_are_kept(site, ana, job_id):
         kept = glue.history(connection, job_id)
     assert [each.source for each in kept[:1]] == [f"echo {glue.KEPT_VERSIONS + 2}"]
     assert len(kept) == glue.KEPT_VERSIONS
+
+
+def test_a_script_of_another_language_is_said_to_be_none_of_this_job(site, ana, job_id):
+    save(ana, job_id, "echo one")
+    assert "The newest version is" not in ana.get(f"/jobs/{job_id}/script").text
+    with write(site.engine) as connection:
+        connection.execute(update(Job).where(Job.id == job_id).values(glue_type="GLUE_PYTHON"))
+
+    page = said(ana.get(f"/jobs/{job_id}/script"))
+
+    assert "The newest version is a Shell script. This job runs a Python script now" in page
+    assert save(ana, job_id, "print(1)").status_code == 303
+    assert "The newest version is" not in ana.get(f"/jobs/{job_id}/script").text
+
+
+def test_a_script_that_is_not_the_declared_one_says_so(site, ana, job_id):
+    declared = json.dumps({"script": in_short("echo declared")})
+    with write(site.engine) as connection:
+        values = {"declared_key": "file:nightly", "declared": declared}
+        connection.execute(update(Job).where(Job.id == job_id).values(**values))
+    save(ana, job_id, "echo declared")
+    assert "Differs from code" not in ana.get(f"/jobs/{job_id}/script").text
+
+    save(ana, job_id, "echo edited")
+
+    assert "file:nightly declares another script" in said(ana.get(f"/jobs/{job_id}/script"))
+    assert ana.get(f"/jobs/{job_id}").status_code == 200
 
 
 def test_a_job_that_runs_a_handler_has_no_script_page(site, ana):
