@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True)
     create = actions.add_parser("create", help="make a token and print it, once")
     create.add_argument("name", help="which program it is for")
+    create.add_argument("--scripts", action="store_true", help="it may read and write scripts of jobs, too")
     listing = actions.add_parser("list", help="print the tokens, without their secrets")
     listing.add_argument("--json", action="store_true", help="as JSON")
     revoke = actions.add_parser("revoke", help="let a token open nothing any more")
@@ -48,7 +49,8 @@ def _create(connection: Connection, arguments: argparse.Namespace) -> int:
     name = arguments.name.strip()
     if not name or len(name) > _NAME_LIMIT or not name.isprintable():
         raise InputError(f"a token's name has 1 to {_NAME_LIMIT} printable characters")
-    print(api_tokens.make(connection, name, f"{getpass.getuser()} (command line)", SYSTEM_CLOCK.now_ms()))
+    by, now_ms = f"{getpass.getuser()} (command line)", SYSTEM_CLOCK.now_ms()
+    print(api_tokens.make(connection, name, by, now_ms, may_write_scripts=arguments.scripts))
     return 0
 
 
@@ -59,7 +61,8 @@ def _list(connection: Connection, arguments: argparse.Namespace) -> int:
         return 0
     for token in tokens:
         print(f"{token.id:>4}  {token.name:<24}  made {_day(token.created_at)} by {token.created_by}", end="")
-        print(f", used {_day(token.last_used_at)}" if token.last_used_at else ", never used")
+        used = f"used {_day(token.last_used_at)}" if token.last_used_at else "never used"
+        print(f", {used}{', may write scripts' if token.may_write_scripts else ''}")
     return 0
 
 

@@ -33,6 +33,11 @@ class Access(StrEnum):
     SIGNED_IN = "signed in"
     TOKEN = "token"  # noqa: S105 - a word, no secret
     """Programs: a token in the Authorization header, and no cookie."""
+    SCRIPT_TOKEN = "token for scripts"  # noqa: S105
+    """Programs whose token was made for it: who writes scripts runs programs on executors."""
+
+
+FOR_PROGRAMS = (Access.TOKEN, Access.SCRIPT_TOKEN)
 
 
 ACCESS: dict[str, Access] = {
@@ -100,6 +105,8 @@ ACCESS: dict[str, Access] = {
     "api.triggers": Access.TOKEN,
     "api.backfill": Access.TOKEN,
     "api.run": Access.TOKEN,
+    "api.script": Access.SCRIPT_TOKEN,
+    "api.save_script": Access.SCRIPT_TOKEN,
 }
 
 
@@ -115,8 +122,8 @@ def guard() -> BaseResponse | None:
     needed = ACCESS.get(request.endpoint)
     if needed is None:
         abort(403, "Nobody may do this.")
-    if needed is Access.TOKEN:
-        auth.recognise()
+    if needed in FOR_PROGRAMS:
+        auth.recognise(is_for_scripts=needed is Access.SCRIPT_TOKEN)
     elif needed is not Access.ANYBODY:
         recognise()
     if needed is Access.SIGNED_IN and g.get("person") is None:

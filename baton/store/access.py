@@ -164,7 +164,7 @@ def record(
     """Write down who did what; `facts` is JSON."""
     connection.execute(
         insert(AuditEvent).values(
-            at=now_ms, user_name=user_name, action=action, subject=subject[:128], facts=facts
+            at=now_ms, user_name=user_name[:64], action=action, subject=subject[:128], facts=facts
         )
     )
 

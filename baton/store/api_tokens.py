@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from sqlalchemy import Connection, delete, insert, select, update
 
@@ -24,15 +24,21 @@ class TokenView:
     created_by: str
     created_at: int
     last_used_at: int
+    may_write_scripts: bool
 
 
-_VIEW = select(ApiToken.id, ApiToken.name, ApiToken.created_by, ApiToken.created_at, ApiToken.last_used_at)
+_VIEW = select(*(ApiToken.__table__.c[field.name] for field in fields(TokenView)))
 
 
-def make(connection: Connection, name: str, created_by: str, now_ms: int) -> str:
+def make(
+    connection: Connection, name: str, created_by: str, now_ms: int, *, may_write_scripts: bool = False
+) -> str:
     """Make a token; answers its secret, which nobody sees again."""
     secret = PREFIX + secrets.token_urlsafe(32)
-    values = {"name": name, "token_hash": _digest(secret), "created_by": created_by, "created_at": now_ms}
+    values = {
+        "name": name, "token_hash": _digest(secret), "created_by": created_by, "created_at": now_ms,
+        "may_write_scripts": may_write_scripts,
+    }  # fmt: skip
     connection.execute(insert(ApiToken).values(**values))
     return secret
 

@@ -50,7 +50,7 @@ def save(
     created_at = max(now_ms, newest.created_at + 1) if newest else now_ms
     values = {
         "job_id": job_id, "glue_type": row.glue_type, "source": source, "remark": remark,
-        "created_by": by, "created_at": created_at,
+        "created_by": by[:64], "created_at": created_at,
     }  # fmt: skip
     version_id = connection.execute(insert(GlueVersion).values(values).returning(GlueVersion.id)).scalar_one()
     kept = select(GlueVersion.id).where(GlueVersion.job_id == job_id).order_by(GlueVersion.id.desc())

@@ -88,6 +88,7 @@ class ApiToken(Base):
     created_by: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[int] = mapped_column(EpochMs)
     last_used_at: Mapped[int] = mapped_column(EpochMs, server_default=text("0"))
+    may_write_scripts: Mapped[bool] = mapped_column(server_default=false())
 
 
 class Job(Base):

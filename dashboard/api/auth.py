@@ -11,8 +11,8 @@ from ..resources import resources
 from .reading import Refused
 
 
-def recognise() -> None:
-    """Find the token, or refuse."""
+def recognise(*, is_for_scripts: bool) -> None:
+    """Find the token, or refuse; scripts want one that was made for them."""
     scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
     address = request.remote_addr or ""
     wait_s = resources().throttle.wait_s("", address)
@@ -28,6 +28,12 @@ def recognise() -> None:
         resources().throttle.failed("", address)
         raise Refused(401, "wrong_token", "This token is not known; perhaps it was revoked.")
     g.person = f"token {token.name}"
+    if is_for_scripts and not token.may_write_scripts:
+        raise Refused(
+            403,
+            "not_for_scripts",
+            "This token was not made for scripts; `baton token create NAME --scripts` makes one.",
+        )
     now_ms = resources().now_ms()
     if now_ms - token.last_used_at >= api_tokens.TOUCH_EVERY_MS:
         with write(resources().engine) as connection:

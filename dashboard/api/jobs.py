@@ -17,8 +17,8 @@ from .reading import Refused
 PAGE_ROWS = 100
 _SHOWN = (
     "id", "app_name", "name", "description", "schedule_type", "schedule_conf", "time_zone", "route_strategy",
-    "block_strategy", "executor_handler", "executor_param", "executor_timeout", "executor_fail_retry_count",
-    "is_running", "next_trigger_time", "last_trigger_time", "version",
+    "block_strategy", "glue_type", "executor_handler", "executor_param", "executor_timeout",
+    "executor_fail_retry_count", "is_running", "next_trigger_time", "last_trigger_time", "version",
 )  # fmt: skip
 
 

@@ -30,9 +30,12 @@ def create() -> str | tuple[str, int]:
     name = reading.line("name", "The name", NAME_LIMIT, is_required=True)
     if reading.errors:
         return _page(name=name, errors=reading.errors), 422
+    for_scripts = reading.is_checked("may_write_scripts")
     with write(resources().engine) as connection:
-        secret = api_tokens.make(connection, name, str(g.person), resources().now_ms())
-        audit.record(connection, "api_token.create", f"token {name}")
+        secret = api_tokens.make(
+            connection, name, str(g.person), resources().now_ms(), may_write_scripts=for_scripts
+        )
+        audit.record(connection, "api_token.create", f"token {name}", may_write_scripts=for_scripts)
     return _page(secret=secret, made=name)
 
 

@@ -32,6 +32,19 @@ def test_a_token_is_printed_once_listed_without_secret_and_revoked(environ, sqli
     engine.dispose()
 
 
+def test_a_token_for_scripts_is_made_on_purpose(environ, capsys):
+    main(["token", "create", "deploy"])
+    main(["token", "create", "ci", "--scripts"])
+    capsys.readouterr()
+
+    main(["token", "list", "--json"])
+    listed = json.loads(capsys.readouterr().out)
+    main(["token", "list"])
+
+    assert {each["name"]: each["may_write_scripts"] for each in listed} == {"deploy": False, "ci": True}
+    assert capsys.readouterr().out.count("may write scripts") == 1
+
+
 def test_revoking_what_is_not_there_is_an_error(environ, capsys):
     assert main(["token", "revoke", "7"]) == 1
     assert "there is no token 7" in capsys.readouterr().err

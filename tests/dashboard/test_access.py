@@ -11,7 +11,7 @@ from baton.store import access as accounts
 from baton.store.engine import write
 from baton.store.models import UserSession
 from dashboard import access
-from dashboard.access import ACCESS, Access, local_path
+from dashboard.access import ACCESS, FOR_PROGRAMS, Access, local_path
 
 from .site import NAME, PASSWORD, Site
 
@@ -39,7 +39,7 @@ def test_every_route_has_an_entry_and_every_entry_a_route(plain_site):
 
 
 def test_only_the_way_in_files_and_health_are_open():
-    guarded = (Access.SIGNED_IN, Access.TOKEN)
+    guarded = (Access.SIGNED_IN, *FOR_PROGRAMS)
     assert {endpoint for endpoint, access in ACCESS.items() if access not in guarded} == {
         "static", "health.healthz", "health.readyz",
         "sessions.new", "sessions.create", "sessions.welcome", "sessions.redeem",
@@ -84,7 +84,7 @@ def test_a_person_may_see_every_page(plain_site):
     ana.post("/alarms/channels", channel)
     plain_site.failed_callback()
     for method, rule in routes(plain_site):
-        is_page = ACCESS[rule.endpoint] is not Access.TOKEN
+        is_page = ACCESS[rule.endpoint] not in FOR_PROGRAMS
         if method == "GET" and is_page and rule.endpoint not in ("sessions.new", "sessions.welcome"):
             assert ana.get(path_of(rule)).status_code == 200, rule.rule
 
