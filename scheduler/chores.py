@@ -6,6 +6,8 @@ nothing. Periods begin at midnight UTC or a whole multiple of `every_s` after it
 
 The background process does one thing at a time, and alarms wait in the same queue. So a chore works for
 seconds, not minutes: it does its work in small commits, stops after its share, goes on in the next period.
+For the same reason one that waited for a whole period is dropped: while nobody works, a line of minutes
+must not grow that alarms would stand behind. One whose next period comes soon is not tried again.
 """
 
 from __future__ import annotations
@@ -70,7 +72,14 @@ class Chores:
         # its id is known until the period is over, so a scheduler that starts late finds it done
         kept_s = chore.every_s + _HOUR_S
         if chores.hand_over(
-            self._queue, chore.name, work_id, period_ms, timeout_s=chore.timeout_s, kept_s=kept_s
+            self._queue,
+            chore.name,
+            work_id,
+            period_ms,
+            timeout_s=chore.timeout_s,
+            kept_s=kept_s,
+            waits_s=chore.every_s,
+            is_repeated=chore.every_s <= sum(PAUSES_S),
         ):
             telemetry.event("chore.handed_over", work=work_id)
         self._done[chore.name] = period_ms

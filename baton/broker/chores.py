@@ -28,6 +28,7 @@ _LOOK_S = 0.1
 _KEPT_S = 3600
 """How long RQ keeps an ended piece of work, and with it its id."""
 _TRIES = "tries"
+_LAST_TRY = 1000
 _GIVEN_UP = "given_up"
 
 
@@ -55,11 +56,20 @@ def queue(redis: Redis) -> Queue:
 
 
 def hand_over(
-    work: Queue, name: str, work_id: str, *arguments: Any, timeout_s: int = 60, kept_s: int = _KEPT_S
+    work: Queue,
+    name: str,
+    work_id: str,
+    *arguments: Any,
+    timeout_s: int = 60,
+    kept_s: int = _KEPT_S,
+    waits_s: int | None = None,
+    is_repeated: bool = False,
 ) -> bool:
     """Let the background process call `name`, a dotted path; False if this id is there already.
 
-    The id is made of letters, digits, `-` and `_`, and is known for `kept_s` after the work has ended.
+    The id is made of letters, digits, `-` and `_`, and is known for `kept_s` after the work has ended. Work
+    that nobody began within `waits_s` is dropped. What `is_repeated` soon anyway is not taken up again when
+    it fails.
     """
     from rq.exceptions import DuplicateJobError
 
@@ -70,7 +80,9 @@ def hand_over(
             timeout=timeout_s,
             result_ttl=kept_s,
             failure_ttl=kept_s,
+            ttl=waits_s,
             job_id=work_id,
+            meta={_TRIES: _LAST_TRY} if is_repeated else None,
             unique=True,
         )
     except DuplicateJobError:

@@ -13,8 +13,9 @@ from rq.serializers import JSONSerializer
 from background.alarms import KEPT_DAYS, forget
 from baton.broker import chores
 from baton.broker.client import connect
-from scheduler.chores import PAUSES_S, TIMETABLE, Chore, Chores, period_of
+from scheduler.chores import TIMETABLE, Chore, Chores, period_of
 from tests.clocks import FakeClock
+from tests.waiting import until
 
 from . import pieces
 
@@ -138,11 +139,32 @@ def test_two_schedulers_take_up_the_same_work_once(redis):
     assert queue.get_job_ids() == ["a"]
 
 
-def test_every_chore_of_the_timetable_can_be_called_and_gives_up_in_time():
+def test_every_chore_of_the_timetable_can_be_called():
     for chore in TIMETABLE:
         job = Job.create(chore.name, args=(0,), connection=Redis(), serializer=JSONSerializer)
         assert callable(job.func)
-        assert sum(PAUSES_S) < chore.every_s, "it must not be tried in the next period as well"
+
+
+def test_a_chore_that_comes_again_soon_is_not_tried_a_second_time(redis):
+    queue = chores.queue(redis)
+    pieces.failures = 1
+    chores.hand_over(queue, NAME, "a", "word", is_repeated=True)
+    work(redis)
+
+    said = chores.take_up_again(queue, NO_PAUSES) + chores.take_up_again(queue, NO_PAUSES)
+
+    assert [each.work_id for each in said] == ["a"]
+    assert queue.get_job_ids() == []
+
+
+def test_a_chore_that_nobody_began_in_its_period_is_dropped(redis):
+    queue = chores.queue(redis)
+    chores.hand_over(queue, NAME, "late", "late", waits_s=1)
+    until(lambda: not redis.exists("rq:job:late"), 5, "RQ to forget it")
+    chores.hand_over(queue, NAME, "next", "next", waits_s=60)
+    work(redis)
+
+    assert pieces.done == ["next"]
 
 
 def test_old_alarms_are_forgotten(tower):
