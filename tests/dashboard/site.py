@@ -38,7 +38,7 @@ class Site:
     engine: Engine
     redis_url: str
     options: dict[str, Any] = field(default_factory=dict)
-    clock: FakeClock = field(default_factory=FakeClock)
+    clock: Any = field(default_factory=FakeClock)
 
     def __post_init__(self) -> None:
         self.redis: Redis = connect(self.redis_url, socket_timeout_s=2)
