@@ -11,6 +11,7 @@ from baton.script_source import SOURCE_LIMIT_BYTES, in_short
 from baton.store import glue
 from baton.store.engine import read, write
 from baton.store.models import AuditEvent, Job
+from dashboard.queries import script_diff
 from tests import factories
 
 from .site import said
@@ -68,6 +69,24 @@ def test_whoever_saves_second_is_told_and_nothing_is_overwritten(site, ana, job_
     assert "echo yours</textarea>" in late.text
     with read(site.engine) as connection:
         assert glue.current(connection, job_id).source == "echo mine"
+
+
+def test_a_comparison_shows_the_lines_around_each_change():
+    older = "\n".join(f"line {n}" for n in range(20))
+    newer = older.replace("line 0\n", "").replace("line 15", "other")
+
+    lines = script_diff.compare(older, newer)
+
+    assert [f"{each.kind} {each.text}" for each in lines] == [
+        "removed line 0", "same line 1", "same line 2", "same line 3",
+        "skipped …", "same line 12", "same line 13", "same line 14", "removed line 15", "added other",
+        "same line 16", "same line 17", "same line 18",
+    ]  # fmt: skip
+    assert script_diff.compare(older, older) == []
+    # a text that looks like the head of changes is a line like any other
+    assert [each.text for each in script_diff.compare("a", "a\n@@ -1,1 @@")] == ["a", "@@ -1,1 @@"]
+    [too_long] = script_diff.compare("x\n" * 5001, "y")
+    assert "too long to compare" in too_long.text
 
 
 @pytest.mark.parametrize(
