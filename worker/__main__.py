@@ -86,6 +86,7 @@ def _check(environ: dict[str, str], *, as_json: bool) -> int:
         lines += check.look(
             redis_url=settings.redis_url,
             handlers=_names(settings.handlers),
+            scripts=settings.script_types,
             log_dir=settings.log_dir,
             spool_dir=settings.spool_dir,
             is_production=settings.is_production,

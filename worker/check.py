@@ -16,6 +16,8 @@ from baton.broker.client import connect
 from baton.clock import SYSTEM_CLOCK
 from baton.errors import BrokerError
 
+from . import glue
+
 _LITTLE_SPACE_BYTES = 100 * 1024 * 1024
 
 
@@ -37,11 +39,18 @@ class Line:
 
 
 def look(
-    *, redis_url: str, handlers: Sequence[str], log_dir: str, spool_dir: str, is_production: bool
+    *,
+    redis_url: str,
+    handlers: Sequence[str],
+    scripts: Sequence[str],
+    log_dir: str,
+    spool_dir: str,
+    is_production: bool,
 ) -> list[Line]:
     """Everything an executor needs; a problem of one thing keeps nobody from looking at the next."""
     return [
         *_handlers(handlers),
+        *_scripts(scripts),
         *_folder("log folder", Path(log_dir)),
         *_folder("spool folder", Path(spool_dir)),
         *_redis(redis_url, is_production=is_production),
@@ -57,6 +66,16 @@ def _handlers(module_names: Sequence[str]) -> Iterator[Line]:
     elif not loaded.problems:
         text = f"none: put a file under {loading.HANDLERS_FOLDER}/, or name modules in BATON_HANDLERS"
         yield Line(Verdict.WARNING, "handlers", text)
+
+
+def _scripts(allowed: Sequence[str]) -> Iterator[Line]:
+    found = glue.interpreters(allowed)
+    if found:
+        text = ", ".join(f"{glue_type} by {program}" for glue_type, program in found.items())
+        yield Line(Verdict.GOOD, "scripts", text)
+    for glue_type in sorted(set(allowed) - found.keys()):
+        names = " or ".join(glue.LANGUAGES[glue_type].programs)
+        yield Line(Verdict.WARNING, "scripts", f"{glue_type} is allowed, but there is no {names} here")
 
 
 def _folder(subject: str, folder: Path) -> Iterator[Line]:

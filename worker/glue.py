@@ -28,6 +28,8 @@ from .outcome import how_it_ended
 FOLDER = "gluesource"
 _KEPT_S = 3600.0
 """An older version of a source may be about to be started by another child."""
+_UNUSED_KEPT_S = 30 * 86_400.0
+"""A job that was deleted, or runs elsewhere now, leaves its source here, and secrets that are in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ def _file_of(trigger: Mapping[str, Any], folder: Path) -> Path:
     with os.fdopen(descriptor, "wb") as file:
         file.write(source)
     Path(name).replace(path)
-    _remove_older(folder, job_id, keep=path)
+    _remove_unused(folder, f"{job_id}_", keep=path)
     return path
 
 
@@ -131,9 +133,10 @@ def _holds(path: Path, source: bytes) -> bool:
         return file.read(len(source) + 1) == source
 
 
-def _remove_older(folder: Path, job_id: int, *, keep: Path) -> None:
-    oldest_s = time.time() - _KEPT_S
-    for path in folder.glob(f"{job_id}_*"):
+def _remove_unused(folder: Path, prefix: str, *, keep: Path) -> None:
+    now_s = time.time()
+    for path in folder.iterdir():
+        kept_s = _KEPT_S if path.name.startswith(prefix) else _UNUSED_KEPT_S
         with contextlib.suppress(OSError):
-            if path != keep and path.lstat().st_mtime < oldest_s:
+            if path != keep and path.lstat().st_mtime < now_s - kept_s:
                 path.unlink()

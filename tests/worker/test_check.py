@@ -75,6 +75,17 @@ def test_every_problem_is_named_at_once_with_its_place(check, project):
     assert "Traceback" not in said.stdout + said.stderr
 
 
+def test_the_programs_of_allowed_scripts_are_looked_for(check, project):
+    (project / "bin").mkdir()
+    (project / "bin" / "bash").symlink_to("/bin/bash")
+
+    said = check(BATON_SCRIPTS="GLUE_SHELL,GLUE_NODEJS", PATH=str(project / "bin"))
+
+    assert f"good     scripts: GLUE_SHELL by {project}/bin/bash" in said.stdout
+    assert "warning  scripts: GLUE_NODEJS is allowed, but there is no node or nodejs here" in said.stdout
+    assert "scripts" not in check().stdout
+
+
 def test_settings_that_cannot_be_used_are_named_and_end_the_look(check):
     said = check(BATON_CONCURRENCY="many", BATON_CONCURENCY="2", BATON_ACCESS_TOKEN="")
 

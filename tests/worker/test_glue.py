@@ -103,14 +103,14 @@ def test_what_was_put_in_the_place_of_a_source_does_not_run(world, start):
     assert "theirs" not in world.log_of(log_id)
 
 
-def test_old_versions_of_a_source_are_removed(world, start):
+def test_what_has_not_been_used_for_long_is_removed(world, start):
     start()
-    world.ending(script(world, "echo one", job_id=7, version=1))
-    world.ending(script(world, "echo other", job_id=77, version=1))
+    for job_id in (7, 77, 8):
+        world.ending(script(world, "echo one", job_id=job_id, version=1))
     folder = world.folder / "logs" / glue.FOLDER
-    long_ago_s = time.time() - 7200
-    for path in folder.iterdir():
-        os.utime(path, (long_ago_s, long_ago_s))
+    for name, hours in (("7_1.sh", 2), ("77_1.sh", 2), ("8_1.sh", 31 * 24)):
+        long_ago_s = time.time() - hours * 3600
+        os.utime(folder / name, (long_ago_s, long_ago_s))
 
     world.ending(script(world, "echo two", job_id=7, version=2))
 
