@@ -10,6 +10,7 @@ from baton.archive import Archive
 from baton.broker.client import connect, connect_blocking
 from baton.errors import SettingsError
 from baton.store.engine import make_engine
+from baton.store.retention import Keep
 from dashboard import Options, create_app
 
 ANSWER_WITHIN_S = 2.0
@@ -31,6 +32,7 @@ app = create_app(
         secure_cookies=settings.secure_cookies,
         executor_dead_after_s=settings.executor_dead_after_s,
         label="" if settings.is_production else settings.env,
+        keep=Keep(settings.keep_days, settings.keep_failed_days, settings.keep_runs),
         version=__version__,
     ),
     engine=make_engine(settings.database_url),

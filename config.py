@@ -373,6 +373,30 @@ class Settings:
         "Runs that wait so long in a group where no executor listens are alarmed about.",
         default=60.0,
     )
+    keep_days: int = _setting(
+        "BATON_KEEP_DAYS",
+        _whole(0, 36_500),
+        "Days for which the rows of runs are kept, in groups that do not say otherwise. 0: for ever.",
+        default=30,
+    )
+    keep_failed_days: int = _setting(
+        "BATON_KEEP_FAILED_DAYS",
+        _whole(0, 36_500),
+        "The same for runs that did not succeed. 0: as the others.",
+        default=0,
+    )
+    keep_runs: int = _setting(
+        "BATON_KEEP_RUNS",
+        _whole(0, 10**12),
+        "So many of the newest runs of a group are kept at most. 0: no matter how many.",
+        default=0,
+    )
+    audit_days: int = _setting(
+        "BATON_KEEP_AUDIT_DAYS",
+        _whole(0, 36_500),
+        "Days for which is kept who did what. 0: for ever.",
+        default=365,
+    )
     public_url: str = _setting(
         "BATON_PUBLIC_URL",
         _public_url,

@@ -7,6 +7,7 @@ import sys
 
 import config
 from baton import failpoints, telemetry
+from baton.store.retention import Keep
 
 from . import main
 
@@ -21,6 +22,8 @@ def run() -> int:
         database_url=settings.database_url,
         public_url=settings.public_url,
         webhook_hosts=[each.strip() for each in settings.webhook_hosts.split(",") if each.strip()],
+        keep=Keep(settings.keep_days, settings.keep_failed_days, settings.keep_runs),
+        audit_days=settings.audit_days,
     )
     return 0
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rq import Queue
 from sqlalchemy import Engine
 
 from baton.clock import SYSTEM_CLOCK, Clock
+from baton.store.retention import FOR_EVER, Keep
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +17,13 @@ class Here:
     """The installation this process works for."""
 
     engine: Engine
+    queue: Queue
+    """Where work hands over what is left of it."""
     public_url: str = ""
     webhook_hosts: Sequence[str] = ()
+    keep: Keep = FOR_EVER
+    """How long runs are kept of groups that do not say it themselves."""
+    audit_days: int = 0
     clock: Clock = SYSTEM_CLOCK
 
 

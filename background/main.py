@@ -15,18 +15,28 @@ from baton import telemetry
 from baton.broker import chores
 from baton.broker.client import connect
 from baton.store.engine import make_engine
+from baton.store.retention import Keep
 
 from . import here
 from .here import Here
 
 
-def run(*, redis_url: str, database_url: str, public_url: str, webhook_hosts: Sequence[str]) -> None:
+def run(
+    *,
+    redis_url: str,
+    database_url: str,
+    public_url: str,
+    webhook_hosts: Sequence[str],
+    keep: Keep,
+    audit_days: int,
+) -> None:
     """Do what is handed over until SIGTERM or SIGINT."""
     engine = make_engine(database_url)
     redis = connect(redis_url, socket_timeout_s=None)
-    here.install(Here(engine, public_url, tuple(webhook_hosts)))
+    queue = chores.queue(redis)
+    here.install(Here(engine, queue, public_url, tuple(webhook_hosts), keep, audit_days))
     telemetry.event("process.started")
-    worker = SimpleWorker([chores.queue(redis)], connection=redis, serializer=JSONSerializer)
+    worker = SimpleWorker([queue], connection=redis, serializer=JSONSerializer)
     worker.work(with_scheduler=False, logging_level="WARNING")
     telemetry.event("process.stopped")
     redis.close()

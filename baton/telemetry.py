@@ -72,6 +72,7 @@ EventName = Literal[
     "alarm.failed",  # sending it raised what nobody expected
     "chore.handed_over",  # a piece of background work is due; the background process was told
     "chore.given_up",  # a piece of background work failed as often as it may
+    "retention.deleted",  # `runs` runs were kept long enough
     "page.failed",  # a page could not be made; the person saw a sentence
     "page.without_redis",  # Redis did not answer; pages show what SQL knows
     "signin.failed",

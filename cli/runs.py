@@ -1,4 +1,4 @@
-"""`baton runs`: list, show and kill runs, and read their logs."""
+"""`baton runs`: list, show, kill and delete runs, and read their logs."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from baton.broker.mailbox import LogAnswer, LogRequest, ask_log
 from baton.clock import SYSTEM_CLOCK
 from baton.envelope import group_key
 from baton.errors import InputError
-from baton.store import runs
+from baton.retention import delete_spent
+from baton.store import retention, runs
 from baton.store.engine import read, write
+from baton.store.retention import Spent
 from baton.store.runs import RunFilter, RunView
 from baton.vocabulary import Outcome, RunState
 
@@ -35,6 +37,8 @@ _UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _TIMES = ("fire_at", "not_before", "expires_at", "trigger_time", "pushed_at", "started_at", "handle_time")
 _ANSWER_WITHIN_S = 3.0
 _FOLLOW_S = 0.5
+_MOST_COUNTED = 1_000_000
+_SAY_EVERY_S = 5.0
 _SAID: dict[CancelVerdict, str] = {
     CancelVerdict.STOPPING: "run {} is being stopped: its executor was told",
     CancelVerdict.ENDED: "run {} was still waiting; it is ended and will never start",
@@ -59,9 +63,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     kill = actions.add_parser("kill", help="end it, whether it waits or runs")
     kill.add_argument("--reason", default="killed", help="what its message shall say")
+    clean = actions.add_parser("clean", help="delete runs that ended long ago, or all but the newest")
+    which = clean.add_mutually_exclusive_group(required=True)
+    which.add_argument("--older-than", metavar="TIME", help="triggered and ended before the last 12h, 30d")
+    which.add_argument("--keep", type=int, metavar="N", help="all but the newest N")
+    clean.add_argument("--job", metavar="JOB", help="only runs of this job, by id or name")
+    clean.add_argument("--group", metavar="APP_NAME", help="only runs of this executor group")
+    clean.add_argument("--keep-failed", action="store_true", help="by age: not those that did not succeed")
+    clean.add_argument("--yes", action="store_true", help="delete them; without it they are counted")
     for each in (show, log, kill):
         each.add_argument("run", type=int, metavar="RUN", help="its id")
-    for each in (listing, show, kill):
+    for each in (listing, show, kill, clean):
         add_json(each)
 
 
@@ -79,7 +91,7 @@ def _list(here: Installation, arguments: argparse.Namespace) -> int:
             group_id=group_named(connection, arguments.group),
             job_id=job.id if job else None,
             state=state,
-            from_ms=_since_ms(arguments.since),
+            from_ms=_before_ms("--since", arguments.since) if arguments.since else None,
         )
         found = runs.list_page(connection, wanted, None, max(1, arguments.limit))
     holders = _holders(here, found)
@@ -96,12 +108,11 @@ def _state(said: str | None) -> Outcome | RunState | None:
     return Outcome(said) if said in Outcome._value2member_map_ else RunState(said)
 
 
-def _since_ms(said: str | None) -> int | None:
-    if said is None:
-        return None
+def _before_ms(option: str, said: str) -> int:
+    """The moment so long ago."""
     number, unit = said[:-1], said[-1:]
     if not (number.isascii() and number.isdigit() and len(number) <= 6 and unit in _UNITS_MS):
-        raise InputError(f"--since {said!r} is not a time: write 30m, 12h or 7d")
+        raise InputError(f"{option} {said!r} is not a time: write 30m, 12h or 7d")
     return max(0, SYSTEM_CLOCK.now_ms() - int(number) * _UNITS_MS[unit])
 
 
@@ -215,6 +226,49 @@ def _kill(here: Installation, arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _clean(here: Installation, arguments: argparse.Namespace) -> int:
+    spent = _spent(here, arguments)
+    if not arguments.yes:
+        with read(here.engine) as connection:
+            found = retention.count(connection, spent, retention.floor(connection, spent), _MOST_COUNTED)
+        number = f"{found:,}{' or more' if found == _MOST_COUNTED else ''}"
+        if arguments.json:
+            show_one({"found": found, "deleted": 0}, as_json=True)
+        else:
+            print(f"{number} run{'s' if found != 1 else ''} would be deleted; add --yes to delete")
+        return 0
+    with write(here.engine) as connection:
+        here.record(connection, "runs.clean_up", "runs", **asdict(spent))
+    deleted, share = 0, None
+    while share is None or not share.is_done:
+        share = delete_spent(here.engine, spent, after_id=share.after_id if share else 0, for_s=_SAY_EVERY_S)
+        deleted += share.deleted
+        if not share.is_done:
+            print(f"baton: {deleted:,} deleted so far", file=sys.stderr)
+    if arguments.json:
+        show_one({"found": deleted, "deleted": deleted}, as_json=True)
+    else:
+        print(f"{deleted:,} run{'s were' if deleted != 1 else ' was'} deleted")
+    return 0
+
+
+def _spent(here: Installation, arguments: argparse.Namespace) -> Spent:
+    if arguments.keep is not None and arguments.keep < 1:
+        raise InputError("--keep must be at least 1; to delete all that ended use --older-than 1h")
+    with read(here.engine) as connection:
+        job = job_named(connection, arguments.job) if arguments.job else None
+        group_id = group_named(connection, arguments.group)
+    before_ms = 0 if arguments.keep else _before_ms("--older-than", arguments.older_than)
+    return Spent(
+        SYSTEM_CLOCK.now_ms(),
+        ended_before_ms=before_ms,
+        failed_before_ms=0 if arguments.keep_failed else before_ms,
+        newest=arguments.keep or 0,
+        group_id=group_id,
+        job_id=job.id if job else None,
+    )
+
+
 def _run(here: Installation, log_id: int) -> RunView:
     with read(here.engine) as connection:
         found = runs.get(connection, log_id) if 0 < log_id < 2**63 else None
@@ -223,4 +277,4 @@ def _run(here: Installation, log_id: int) -> RunView:
     return found
 
 
-_ACTIONS = {"list": _list, "show": _show, "log": _log, "kill": _kill}
+_ACTIONS = {"list": _list, "show": _show, "log": _log, "kill": _kill, "clean": _clean}

@@ -26,6 +26,7 @@ from .pages.api_tokens import api_tokens_pages
 from .pages.backfills import backfills_pages
 from .pages.calendars import calendars_pages
 from .pages.cancellations import cancellations
+from .pages.clean_ups import clean_ups
 from .pages.drains import drains
 from .pages.executors import executors_pages, groups_pages
 from .pages.failed_callbacks import failed_callbacks_pages
@@ -52,6 +53,7 @@ _NOUNS = (
     triggers_pages,
     runs_pages,
     run_logs_pages,
+    clean_ups,
     cancellations,
     live_pages,
     executors_pages,

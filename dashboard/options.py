@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from baton.store.retention import FOR_EVER, Keep
+
 DAY_MS = 24 * 60 * 60 * 1000
 
 
@@ -28,6 +30,8 @@ class Options:
     """A session is over after this time, however much it is used."""
     executor_dead_after_s: float = 12.0
     """An executor whose last beat is older than this is shown as silent."""
+    keep: Keep = FOR_EVER
+    """How long runs are kept of groups that do not say it themselves."""
     max_streams: int = 8
     """Logs that are followed at the same time in this process; each holds one of its threads."""
     stream_lifetime_s: float = 300.0

@@ -39,7 +39,11 @@ class Chore:
     timeout_s: int = 60
 
 
-TIMETABLE = (Chore("background.alarms.forget", every_s=_HOUR_S, at_s=600),)
+TIMETABLE = (
+    Chore("background.alarms.forget", every_s=_HOUR_S, at_s=600),
+    Chore("background.retention.delete_old_runs", every_s=60),
+    Chore("background.retention.tidy", every_s=_HOUR_S, at_s=1200),
+)
 
 
 class Chores:

@@ -62,6 +62,10 @@ class ExecutorGroup(Base):
     app_name: Mapped[str] = mapped_column(String(64), unique=True)
     """What executors register under; letters, digits, `-`, `_`, `.`."""
     title: Mapped[str] = mapped_column(String(64))
+    keep_days: Mapped[int | None]
+    keep_failed_days: Mapped[int | None]
+    keep_runs: Mapped[int | None]
+    """How long its runs are kept, as `store/retention.py` has it; NULL: as the installation has it."""
     created_at: Mapped[int] = mapped_column(EpochMs)
 
 

@@ -74,6 +74,10 @@ class Reading:
             return least
         return int(value)
 
+    def whole_if_any(self, name: str, what: str, most: int) -> int | None:
+        """A whole number from 0; empty is None."""
+        return self.whole(name, what, most) if self.raw(name).strip() else None
+
     def moment(self, name: str, what: str, zone: str) -> int:
         """A wall-clock time of `zone` as browsers send it, in epoch milliseconds; empty is 0."""
         value = self.raw(name).strip()

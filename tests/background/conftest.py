@@ -40,7 +40,8 @@ class Tower:
     clock: FakeClock = field(default_factory=FakeClock)
 
     def __post_init__(self) -> None:
-        here.install(Here(self.engine, "https://baton.example.com", ("private:127.0.0.1",), self.clock))
+        hosts, queue = ("private:127.0.0.1",), chores.queue(self.redis)
+        here.install(Here(self.engine, queue, "https://baton.example.com", hosts, clock=self.clock))
         self.router = AlarmRouter(self.engine, self.redis, clock=self.clock)
         with write(self.engine) as connection:
             self.group_id = factories.executor_group(connection)

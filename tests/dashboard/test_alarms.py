@@ -89,9 +89,10 @@ def test_a_channel_is_tried(plain_site):
     ana = plain_site.person()
     with mail_server() as mails:
         made = ana.post("/alarms/channels", {**FORM, "url": mails.url})
-        here.install(Here(plain_site.engine))
         redis = connect(plain_site.redis_url, socket_timeout_s=None)
-        worker = SimpleWorker([chores.queue(redis)], connection=redis, serializer=JSONSerializer)
+        queue = chores.queue(redis)
+        here.install(Here(plain_site.engine, queue))
+        worker = SimpleWorker([queue], connection=redis, serializer=JSONSerializer)
         # RQ wants the main thread for its signals, so the page waits in another one
         page = threading.Thread(target=ana.post, args=[f"{made.location}/tests"])
         page.start()

@@ -20,6 +20,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("failed_callback") as table:
-        for name in (*_TIMES, *(name for name, _ in _TEXTS)):
-            table.drop_column(name)
+    for name in (*_TIMES, *(name for name, _ in _TEXTS)):
+        op.drop_column("failed_callback", name)

@@ -45,8 +45,7 @@ def upgrade() -> None:
     for job_id, channel_ids in named.items():
         values = {"alarm_channel_ids": ",".join(map(str, channel_ids))}
         connection.execute(sa.update(_JOB).where(_JOB.c.id == job_id).values(values))
-    with op.batch_alter_table("alarm_channel") as table:
-        table.drop_column("job_ids")
+    op.drop_column("alarm_channel", "job_ids")
 
 
 def downgrade() -> None:
@@ -62,11 +61,9 @@ def downgrade() -> None:
             # one that is for all is so by naming nothing
             sa.update(_CHANNEL).where(_CHANNEL.c.id == channel_id, ~_CHANNEL.c.is_for_all).values(values)
         )
-    with op.batch_alter_table("alarm_channel") as table:
-        table.drop_column("is_for_all")
-    with op.batch_alter_table("job") as table:
-        for name in ("alarms_only_chosen", "alarm_channel_ids", "late_after_s", "on_lateness"):
-            table.drop_column(name)
+    op.drop_column("alarm_channel", "is_for_all")
+    for name in ("alarms_only_chosen", "alarm_channel_ids", "late_after_s", "on_lateness"):
+        op.drop_column("job", name)
 
 
 def _ids(text: str) -> Iterable[int]:
