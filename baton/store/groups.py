@@ -11,6 +11,8 @@ from .models import ExecutorGroup
 
 _ENSURE = insert_many(ExecutorGroup.__table__, ("app_name", "title", "created_at"))
 _ID_OF = select(ExecutorGroup.id)
+
+
 @dataclass(frozen=True, slots=True)
 class GroupView:
     """One executor group."""

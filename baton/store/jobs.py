@@ -444,12 +444,16 @@ def stop(connection: Connection, job_id: int, now_ms: int, note: str = "") -> bo
 
 
 def delete(connection: Connection, job_id: int) -> bool:
-    """Delete a job and its rows; False if it is gone. Results still to come find no row then."""
+    """Delete a job and its runs that have not ended; False if it is gone. Their results find no row then.
+
+    Those that ended may be millions, and are left to `retention.of_deleted_job`.
+    """
     # the job first: a planner that holds it commits its rows before they are looked for
     if connection.execute(delete_from(Job).where(Job.id == job_id)).rowcount == 0:
         return False
     connection.execute(delete_from(GlueVersion).where(GlueVersion.job_id == job_id))
-    rows = select(JobLog.id).where(JobLog.job_id == job_id).order_by(JobLog.id).with_for_update()
+    unfinished = and_(JobLog.job_id == job_id, JobLog.outcome.is_(None))
+    rows = select(JobLog.id).where(unfinished).order_by(JobLog.id).with_for_update()
     connection.execute(delete_from(JobLog).where(JobLog.id.in_(rows)))
     return True
 

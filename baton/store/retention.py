@@ -1,9 +1,9 @@
 """Which runs nobody keeps any more, and their deletion.
 
-Only what has ended is ever deleted, and nothing that ended within the last hour, because its result may come
-a second time. Rows are looked at in pages along an index, outside of any transaction that writes. Whether one
-may really go is asked where it is deleted: alarms still have to name it, and the children of a broadcast wait
-for all of its shards.
+Only what has ended is ever deleted, and while its job exists nothing that ended within the last hour, because
+its result may come a second time. Rows are looked at in pages along an index, outside of any transaction that
+writes. Whether one may really go is asked where it is deleted: alarms still have to name it, and the children
+of a broadcast wait for all of its shards.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ from .models import UNDELIVERED, UNROUTED, Alarm, AlarmDelivery, AuditEvent, Exe
 SETTLED_AFTER_MS = 3600 * 1000
 """So long after its end a run is nobody's concern any more."""
 _DAY_MS = 24 * 3600 * 1000
+_NO_TIME_MS = 2**62
+"""After all that ever happens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,11 @@ def spent_by(keep: Keep, group_id: int, now_ms: int) -> Spent:
         newest=keep.runs,
         group_id=group_id,
     )
+
+
+def of_deleted_job(job_id: int) -> Spent:
+    """All its runs that have ended, however lately; a result that comes once more is a failed callback."""
+    return Spent(_NO_TIME_MS, ended_before_ms=_NO_TIME_MS, failed_before_ms=_NO_TIME_MS, job_id=job_id)
 
 
 def rules(connection: Connection, usual: Keep) -> dict[int, Keep]:

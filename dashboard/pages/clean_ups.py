@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import asdict
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from redis.exceptions import RedisError
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
-from baton.broker import chores
 from baton.store import groups, jobs, retention
 from baton.store.engine import read, write
 
 from .. import audit
+from ..clean_up import hand_over
 from ..forms.clean_up import CleanUpForm
 from ..resources import resources
 
 clean_ups = Blueprint("clean_ups", __name__)
 
 MOST_COUNTED = 100_000
-_CLEAN = "background.retention.clean"
 
 
 @clean_ups.get("/runs/clean-ups/new")
@@ -53,8 +51,7 @@ def create() -> Response | tuple[str, int]:
         what = {"days": form.days, "newest": form.newest, "spares_failed": form.spares_failed}
         audit.record(connection, "runs.clean_up", f"clean-up {clean_up_id}", **whose, **what)
     try:
-        work = chores.queue(resources().redis)
-        chores.hand_over(work, _CLEAN, f"clean-{clean_up_id}", clean_up_id, asdict(spent))
+        hand_over(clean_up_id, spent)
     except RedisError:
         abort(503, "Redis does not answer, so nothing is deleted. Try again in a moment.")
     flash("The background process deletes them, a few at a time.", "good")

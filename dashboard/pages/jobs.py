@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from flask import Blueprint, abort, flash, g, redirect, render_template, request, url_for
+from redis.exceptions import RedisError
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
 from baton.children import find_cycle, read_ids
 from baton.errors import ScheduleError
 from baton.schedule import next_fire
-from baton.store import alarm_channels, calendars, followups, groups, jobs, runs
+from baton.store import alarm_channels, calendars, followups, groups, jobs, retention, runs
 from baton.store.engine import read, write
 from baton.store.jobs import JobView
 from baton.store.runs import RunFilter
@@ -17,6 +18,7 @@ from baton.vocabulary import GlueType, RouteStrategy, RunState, ScheduleType
 
 from .. import audit
 from ..access import local_path
+from ..clean_up import hand_over
 from ..filters import label
 from ..forms.job import FireTimes, JobForm, time_zones, typed_schedule
 from ..forms.trigger import TriggerForm
@@ -170,7 +172,7 @@ def deletion(job_id: int) -> str:
 
 @jobs_pages.post("/jobs/<id:job_id>/deletion")
 def delete(job_id: int) -> Response:
-    """Delete a job and its runs, unless one of them has not ended."""
+    """Delete a job, unless one of its runs has not ended; those that have go in the background."""
     with write(resources().engine) as connection:
         job = _job(connection, job_id)
         is_busy = _has_unfinished(connection, job_id)
@@ -180,7 +182,12 @@ def delete(job_id: int) -> Response:
     if is_busy:
         flash("This job has runs that have not ended. Stop the job, and kill them or wait for them.", "bad")
         return redirect(url_for("jobs.deletion", job_id=job_id), 303)
-    flash(f"“{job.name}” and its runs are deleted.", "good")
+    try:
+        hand_over(f"job-{job_id}", retention.of_deleted_job(job_id))
+    except RedisError:
+        flash(f"“{job.name}” is deleted. Redis does not answer, so its runs stay until they are old.", "bad")
+    else:
+        flash(f"“{job.name}” is deleted; the background process deletes its runs.", "good")
     return redirect(url_for("jobs.index"), 303)
 
 

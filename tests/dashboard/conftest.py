@@ -43,3 +43,11 @@ def plain_site(make_site: Callable[..., Site]) -> Site:
 def ana(plain_site: Site) -> Browser:
     """Somebody who is signed in to `plain_site`."""
     return plain_site.person()
+
+
+@pytest.fixture
+def away(sqlite_engine: Engine) -> Iterator[Site]:
+    """A dashboard whose Redis is not there."""
+    site = Site(sqlite_engine, "redis://127.0.0.1:1")
+    yield site
+    site.close()

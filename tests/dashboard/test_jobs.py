@@ -7,9 +7,12 @@ from dataclasses import fields
 
 import pytest
 
+from baton.broker import chores
+from baton.retention import delete_spent
 from baton.store import jobs
 from baton.store.jobs import JobDraft
 from baton.store.models import Job, JobLog
+from baton.store.retention import Spent
 from dashboard.forms.job import JobForm
 
 from .site import said
@@ -153,7 +156,7 @@ def test_a_double_click_is_one_run(site):
     assert "triggered already" in said(ana.get(second.location))
 
 
-def test_a_job_with_rows_is_deleted_with_them_after_a_question(site):
+def test_a_job_is_deleted_after_a_question_and_its_rows_in_the_background(site):
     group_id = site.group()
     job_id, other = site.job(group_id, name="To go"), site.job(group_id, name="To stay")
     site.run(group_id, job_id, outcome="succeeded")
@@ -164,6 +167,10 @@ def test_a_job_with_rows_is_deleted_with_them_after_a_question(site):
     ana.post(f"/jobs/{job_id}/deletion")
 
     assert [row.id for row in site.rows(Job)] == [other]
+    [work] = chores.queue(site.redis).jobs
+    assert work.func_name == "background.retention.clean"
+    share = delete_spent(site.engine, Spent(**work.args[1]), for_s=10)
+    assert (share.deleted, share.is_done) == (1, True)
     assert [row.id for row in site.rows(JobLog)] == [kept]
     assert ana.get(f"/jobs/{job_id}").status_code == 404
 

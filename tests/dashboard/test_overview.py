@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from baton.broker.consumer import Room
 from baton.broker.producer import Producer, PushRow
 from baton.envelope import group_key, seal
@@ -12,17 +10,9 @@ from baton.store.engine import write
 
 from .. import factories
 from ..clocks import NOON_MS
-from .site import Site, said
+from .site import said
 
 KEY = group_key(factories.ACCESS_TOKEN, "demo")
-
-
-@pytest.fixture
-def away(sqlite_engine):
-    """A dashboard whose Redis is not there."""
-    site = Site(sqlite_engine, "redis://127.0.0.1:1")
-    yield site
-    site.close()
 
 
 def section(text: str, start: str, end: str) -> str:

@@ -8,8 +8,11 @@ import subprocess
 import sys
 
 import pytest
+from sqlalchemy import select
 
 from baton.broker import presence
+from baton.store.engine import write
+from baton.store.models import Job
 from tests import factories
 from tests.processes import ROOT
 from tests.waiting import until
@@ -115,6 +118,22 @@ def test_people_are_made_and_deleted(command):
     assert command("user", "list").stdout == "nobody yet: `baton user create NAME`\n"
 
 
+def test_old_runs_are_counted_and_then_deleted(installation, command):
+    job_id, other = installation.job(name="chatty"), installation.job(name="other")
+    with write(installation.engine) as connection:
+        group_id = connection.execute(select(Job.group_id).where(Job.id == job_id)).scalar_one()
+        for job in (job_id, job_id, job_id, other):
+            ended = {"handle_code": 200, "handle_time": 2, "pushed_at": 1, "outcome": "succeeded"}
+            factories.log_row(connection, group_id, job, trigger_time=1, **ended)
+
+    counted = command("runs", "clean", "--older-than", "30d", "--job", "chatty")
+    assert counted.stdout == "3 runs would be deleted; add --yes to delete\n", counted.stderr
+    done = command("runs", "clean", "--older-than", "30d", "--job", "chatty", "--yes", "--json")
+    assert json.loads(done.stdout) == {"found": 3, "deleted": 3}, done.stderr
+    assert command("runs", "clean", "--keep", "1", "--yes").stdout == "0 runs were deleted\n"
+    assert [run["job_id"] for run in json.loads(command("runs", "list", "--json").stdout)] == [other]
+
+
 PROBLEMS = [
     (["jobs", "show", "99"], "there is no job '99'; `baton jobs list` shows them"),
     (["jobs", "list", "--group", "nowhere"], "there is no executor group 'nowhere'; there are: relay"),
@@ -122,6 +141,8 @@ PROBLEMS = [
     (["jobs", "start", "1"], "job 1 has no schedule to follow: give it one, or trigger it"),
     (["runs", "show", "77"], "there is no run 77"),
     (["runs", "list", "--since", "yesterday"], "--since 'yesterday' is not a time: write 30m, 12h or 7d"),
+    (["runs", "clean", "--keep", "0"], "--keep must be at least 1"),
+    (["runs", "clean", "--older-than", "a while"], "--older-than 'a while' is not a time"),
     (["executors", "drain", "nobody"], "there is no executor 'nobody'"),
     (["failed-callbacks", "replay"], "name the ids to replay, or --all"),
     (["failed-callbacks", "replay", "5"], "no failed callback 5 is kept"),
