@@ -8,7 +8,7 @@ import platform
 import sys
 from pathlib import Path
 
-from . import coroutines, latency, noticing, planning, schedulers, whole_path
+from . import coroutines, latency, noticing, planning, retention, schedulers, whole_path
 
 FIGURES = {
     "latency": latency.measure,
@@ -17,6 +17,7 @@ FIGURES = {
     "whole-path": whole_path.measure,
     "planning": planning.measure,
     "schedulers": schedulers.measure,
+    "retention": retention.measure,
 }
 RESULTS = Path(__file__).parent / "results.json"
 

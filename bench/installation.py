@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,16 +23,20 @@ from sqlalchemy import Engine
 from baton.broker import presence, recovery
 from baton.broker.client import connect
 from baton.broker.embedded import EmbeddedRedis
+from baton.broker.nudge import nudge
 from baton.clock import SYSTEM_CLOCK
 from baton.leash import leashed
-from baton.store import groups, jobs
+from baton.store import groups, jobs, triggers
 from baton.store.engine import make_engine, upgrade, write
 from baton.store.jobs import JobDraft
+from baton.store.triggers import NewTrigger
+from baton.vocabulary import BlockStrategy, OnLost, TriggerType
 
 from .handlers import STARTS
 
 APP_NAME = "bench"
 ROOT = Path(__file__).parent.parent
+_BATCH = 500
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -82,6 +87,30 @@ class Installation:
                 jobs.create(connection, JobDraft(self.group_id, f"bench {n}", handler), now_ms)
                 for n in range(count)
             ]
+
+    def trigger(self, job_ids: list[int], count: int) -> None:
+        """Insert rows as programs that call the API do, a batch at a time."""
+        for start in range(0, count, _BATCH):
+            now_ms = SYSTEM_CLOCK.now_ms()
+            rows = [
+                NewTrigger(
+                    job_id=job_ids[n % len(job_ids)],
+                    group_id=self.group_id,
+                    trigger_key=triggers.key_api(uuid.uuid4().hex),
+                    trigger_type=TriggerType.API,
+                    fire_at_ms=now_ms,
+                    executor_handler="noop",
+                    executor_param="",
+                    executor_fail_retry_count=0,
+                    executor_timeout=0,
+                    block_strategy=BlockStrategy.SERIAL_EXECUTION,
+                    on_lost=OnLost.FAIL,
+                )
+                for n in range(start, min(start + _BATCH, count))
+            ]
+            with write(self.engine) as connection:
+                triggers.plan(connection, rows, now_ms)
+            nudge(self.redis)
 
     def wait_for(self, condition: Callable[[], Any], what: str, within_s: float = 60.0) -> None:
         """Look twenty times a second; raises with the processes' last words if it takes too long."""

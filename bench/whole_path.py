@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import time
-import uuid
 
 from sqlalchemy import func, select
 
-from baton.broker.nudge import nudge
-from baton.clock import SYSTEM_CLOCK
-from baton.store import triggers
-from baton.store.engine import read, write
+from baton.store.engine import read
 from baton.store.models import JobLog
-from baton.store.triggers import NewTrigger
-from baton.vocabulary import BlockStrategy, OnLost, Outcome, TriggerType
+from baton.vocabulary import Outcome
 
 from .installation import Installation, installation
 
@@ -21,7 +16,6 @@ RUNS = 20_000
 JOBS = 200
 CHILDREN = 4
 _WARM_RUNS = 1_000
-_INSERT_ROWS = 500
 
 
 def measure() -> dict[str, float]:
@@ -29,11 +23,11 @@ def measure() -> dict[str, float]:
     with installation() as baton:
         job_ids = baton.jobs(JOBS, "noop")
         baton.start_all(children=CHILDREN)
-        _insert(baton, job_ids, _WARM_RUNS)
+        baton.trigger(job_ids, _WARM_RUNS)
         baton.wait_for(lambda: _succeeded(baton) == _WARM_RUNS, "the warm-up")
         commands, cpu_s = baton.commands(), baton.cpu_s()
         began_s = time.monotonic()
-        _insert(baton, job_ids, RUNS)
+        baton.trigger(job_ids, RUNS)
         inserted_s = time.monotonic() - began_s
         baton.wait_for(lambda: _last_has_ended(baton), "the last run")
         baton.wait_for(lambda: _succeeded(baton) == _WARM_RUNS + RUNS, "every run")
@@ -51,30 +45,6 @@ def measure() -> dict[str, float]:
         "redis_commands_per_run": round(commands / RUNS, 2),
         **cpu_us,
     }
-
-
-def _insert(baton: Installation, job_ids: list[int], count: int) -> None:
-    for start in range(0, count, _INSERT_ROWS):
-        now_ms = SYSTEM_CLOCK.now_ms()
-        rows = [
-            NewTrigger(
-                job_id=job_ids[n % len(job_ids)],
-                group_id=baton.group_id,
-                trigger_key=triggers.key_api(uuid.uuid4().hex),
-                trigger_type=TriggerType.API,
-                fire_at_ms=now_ms,
-                executor_handler="noop",
-                executor_param="",
-                executor_fail_retry_count=0,
-                executor_timeout=0,
-                block_strategy=BlockStrategy.SERIAL_EXECUTION,
-                on_lost=OnLost.FAIL,
-            )
-            for n in range(start, min(start + _INSERT_ROWS, count))
-        ]
-        with write(baton.engine) as connection:
-            triggers.plan(connection, rows, now_ms)
-        nudge(baton.redis)
 
 
 def _last_has_ended(baton: Installation) -> bool:

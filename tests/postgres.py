@@ -48,12 +48,13 @@ def version() -> str | None:
 class Cluster:
     """A running cluster; databases in it are made from a template in a few milliseconds."""
 
-    def __init__(self, folder: Path, server: subprocess.Popen[bytes]) -> None:
+    def __init__(self, folder: Path, server: subprocess.Popen[bytes], waits_for_disk: bool) -> None:
         self.folder = folder
         self._server = server
+        self._waits_for_disk = waits_for_disk
 
     @classmethod
-    def start(cls) -> Self:
+    def start(cls, *, waits_for_disk: bool = False) -> Self:
         """Make and start one."""
         folder = Path(tempfile.mkdtemp(prefix="baton-pg-"))
         identity = _unprivileged()
@@ -65,7 +66,7 @@ class Cluster:
             [*initdb, "--locale=C", "--no-sync"], cwd=folder, capture_output=True, text=True, **identity
         )
         assert made.returncode == 0, made.stderr
-        cluster = cls(folder, _server(folder))
+        cluster = cls(folder, _server(folder, waits_for_disk), waits_for_disk)
         until(lambda: cluster.execute("select 1"), 30, "PostgreSQL to answer")
         return cluster
 
@@ -96,7 +97,7 @@ class Cluster:
     def start_again(self) -> None:
         """Start it on what the crash left; it recovers before it answers."""
         (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)
-        self._server = _server(self.folder)
+        self._server = _server(self.folder, self._waits_for_disk)
         until(lambda: self.execute("select 1"), 60, "PostgreSQL to answer again")
 
     def stop(self) -> None:
@@ -105,10 +106,10 @@ class Cluster:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _server(folder: Path) -> subprocess.Popen[bytes]:
+def _server(folder: Path, waits_for_disk: bool) -> subprocess.Popen[bytes]:
     with (folder / "log").open("ab") as log:
         return subprocess.Popen(
-            [program("postgres"), "-D", str(folder / "data"), *_options(folder)],
+            [program("postgres"), "-D", str(folder / "data"), *_options(folder, waits_for_disk)],
             preexec_fn=_end_with_us,  # noqa: PLW1509 - one call into libc, no threads yet
             cwd=folder,
             stdin=subprocess.DEVNULL,
@@ -125,14 +126,13 @@ def _end_with_us() -> None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT, 0, 0, 0)
 
 
-def _options(folder: Path) -> list[str]:
+def _options(folder: Path, waits_for_disk: bool) -> list[str]:
+    careless = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
     settings = {
         "listen_addresses": "",
         "unix_socket_directories": str(folder),
-        "fsync": "off",
-        "synchronous_commit": "off",
-        "full_page_writes": "off",
         "max_connections": "200",
+        **({} if waits_for_disk else careless),
     }
     return [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
 
