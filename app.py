@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import config
-from baton import __version__, failpoints, telemetry
+from baton import __version__
 from baton.archive import Archive
 from baton.broker.client import connect, connect_blocking
 from baton.errors import SettingsError
@@ -16,9 +16,7 @@ from dashboard import Options, create_app
 ANSWER_WITHIN_S = 2.0
 """A page waits this long for Redis before it is shown without what Redis knows."""
 
-settings = config.load_or_exit(os.environ)
-failpoints.arm(settings.failpoints)
-telemetry.set_up("web", settings.log_level)
+settings = config.start_process("web", os.environ)
 
 try:
     archive = Archive.at(settings.log_archive_url) if settings.log_archive_url else None

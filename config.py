@@ -17,7 +17,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
-from baton import telemetry
+from baton import failpoints, process_log, telemetry
 from baton.errors import SettingsError
 
 PREFIX = "BATON_"
@@ -430,6 +430,12 @@ class Settings:
         "How much the processes say on standard error.",
         default="INFO",
     )
+    log_format: str = _setting(
+        "BATON_LOG_FORMAT",
+        _one_of(process_log.TEXT, process_log.JSON),
+        "How they say it: `text` for people, `json` with one object a line.",
+        default=process_log.TEXT,
+    )
     failpoints: str = _setting(
         "BATON_FAILPOINTS",
         _text,
@@ -480,6 +486,19 @@ def load(environ: Mapping[str, str], *, unneeded: Collection[str] = ()) -> Setti
     return Settings(**values)
 
 
+def start_process(role: str, environ: Mapping[str, str], *, unneeded: Collection[str] = ()) -> Settings:
+    """As `load_or_exit`, for a process that keeps running: its log and its failpoints are set up.
+
+    The log first: what is wrong with the settings stands in it, in the form that was asked for.
+    """
+    form = environ.get("BATON_LOG_FORMAT", "").strip() or process_log.TEXT
+    process_log.set_up(role, form=form)
+    settings = load_or_exit(environ, unneeded=unneeded)
+    process_log.set_up(role, settings.log_level, settings.log_format)
+    failpoints.arm(settings.failpoints)
+    return settings
+
+
 def load_or_exit(environ: Mapping[str, str], *, unneeded: Collection[str] = ()) -> Settings:
     """As `load`; prints every problem and ends the process with code 78 instead of raising."""
     try:
@@ -489,7 +508,11 @@ def load_or_exit(environ: Mapping[str, str], *, unneeded: Collection[str] = ()) 
 
 
 def exit_with(error: SettingsError) -> NoReturn:
-    """Print the problems, one a line, and end this process."""
+    """Say the problems, one a line, and end this process."""
+    if process_log.form() == process_log.JSON:
+        for problem in error.problems:
+            telemetry.warning("setting.refused", text=problem)
+        raise SystemExit(EXIT_CONFIG)
     print("These settings cannot be used:", file=sys.stderr)
     for problem in error.problems:
         print(f"  - {problem}", file=sys.stderr)

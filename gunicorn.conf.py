@@ -3,10 +3,12 @@
 import os
 from typing import Any
 
-# not `import config`: gunicorn takes that name for its own setting
-from config import load_or_exit
+from gunicorn.glogging import Logger
 
-_settings = load_or_exit(os.environ)
+# not `import config`: gunicorn takes that name for its own setting
+from config import start_process
+
+_settings = start_process("web", os.environ)
 _host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
 
 bind = f"{_host}:{_settings.port}"
@@ -17,6 +19,17 @@ timeout = 60
 graceful_timeout = 10
 loglevel = "warning"
 proc_name = "baton web"
+
+
+class logger_class(Logger):  # noqa: N801 - the name gunicorn looks for
+    """Leaves what gunicorn says to the log of the process."""
+
+    def setup(self, cfg: Any) -> None:
+        """As gunicorn's, without handlers of its own."""
+        super().setup(cfg)
+        for each in (self.error_log, self.access_log):
+            each.handlers.clear()
+            each.propagate = True
 
 
 def post_worker_init(worker: Any) -> None:

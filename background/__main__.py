@@ -6,7 +6,6 @@ import os
 import sys
 
 import config
-from baton import failpoints, telemetry
 from baton.store.retention import Keep
 
 from . import main
@@ -14,9 +13,7 @@ from . import main
 
 def run() -> int:
     """Read the settings and do background work until a signal stops it."""
-    settings = config.load(os.environ)
-    failpoints.arm(settings.failpoints)
-    telemetry.set_up("background", settings.log_level)
+    settings = config.start_process("background", os.environ)
     main.run(
         redis_url=settings.redis_url,
         database_url=settings.database_url,

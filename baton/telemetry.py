@@ -1,26 +1,28 @@
 """What happened, said once: the closed list of event names, and log lines made from them.
 
 Code never formats log lines. It says `event("push.done", rows=12)` or
-`problem("loop.failed", exception, loop="pusher")`; this module turns that into one line with
-time, level, process, event and `key=value` pairs, and counts each name for tests and metrics.
+`problem("loop.failed", exception, loop="pusher")`; this module hands that to standard `logging` as
+an `Event`, and counts each name for tests and metrics. What a line looks like is the subject of
+`process_log.py`.
 """
 
 from __future__ import annotations
 
 import logging
-import sys
 import threading
-import time
-import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 EventName = Literal[
     "process.started",  # a process is ready to work
     "process.stopping",  # a signal asked it to stop
     "process.stopped",  # everything is handed back; the next line is the exit
+    "process.failed",  # an exception that nobody caught ends it
     "process.goodbye_failed",  # Redis did not hear a goodbye; others notice by the beat
+    "thread.failed",  # an exception that nobody caught ended a thread
+    "exception.ignored",  # raised where Python lets none out, as in `__del__`
     "loop.failed",  # a step raised; it is called again after `wait_s`
     "plan.done",  # `rows` log rows were inserted for `jobs` due jobs
     "plan.resumed",  # fixed delays whose run ended unseen were given their next time
@@ -35,8 +37,8 @@ EventName = Literal[
     "claim.done",  # `runs` messages were claimed
     "claim.malformed",  # a claimed message could not be opened; its row ends as failed
     "claim.returned",  # `runs` that no child could begin soon went back to their lanes
-    "run.started",
-    "run.ended",
+    "run.started",  # a child has begun it
+    "run.ended",  # its row has ended; `outcome` says how
     "run.killed",  # a run was stopped from outside; `how` says what was needed
     "lease.lost",  # a lease could not be renewed in time; the run is stopped here
     "handlers.changed",  # files of handlers are not what they were: fresh children take over
@@ -44,6 +46,7 @@ EventName = Literal[
     "child.replaced",  # a child had run enough, or had grown too large
     "child.died",  # a child process ended by itself
     "child.failed",  # a child process could not load the handlers
+    "child.said",  # words in a child process that belong to no run
     "settle.done",
     "settle.waiting",  # Redis did not take results; they wait in the spool
     "spool.adopted",  # `runs` endings that an executor left on this disk are to be handed over
@@ -79,6 +82,9 @@ EventName = Literal[
     "signin.done",
     "audit",  # a person changed something
     "setting.warning",
+    "setting.refused",  # the process cannot start with it
+    "crew.said",  # what `baton run` tells of the processes it started
+    "library.said",  # a record of a library, which is no event of ours
 ]
 
 _counts: Counter[str] = Counter()
@@ -87,17 +93,16 @@ _logger = logging.getLogger("baton")
 _observers: list[Callable[[str, dict[str, object]], None]] = []
 
 
-def set_up(process: str, level: str = "INFO") -> None:
-    """Send this process's events to standard error, one line each."""
-    handler = logging.StreamHandler(sys.stderr)
-    formatter = logging.Formatter(
-        f"%(asctime)s.%(msecs)03dZ %(levelname)s {process} %(message)s", "%Y-%m-%dT%H:%M:%S"
-    )
-    formatter.converter = time.gmtime
-    handler.setFormatter(formatter)
-    _logger.handlers[:] = [handler]
-    _logger.setLevel(level)
-    _logger.propagate = False
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What `logging` gets as the message of a record."""
+
+    name: EventName
+    facts: Mapping[str, object]
+
+    def __str__(self) -> str:
+        """The name and `key=value` pairs, on one line."""
+        return " ".join([self.name, *(f"{name}={_shown(value)}" for name, value in self.facts.items())])
 
 
 def event(name: EventName, /, **facts: object) -> None:
@@ -116,9 +121,8 @@ def warning(name: EventName, /, **facts: object) -> None:
 
 
 def problem(name: EventName, exception: BaseException, /, **facts: object) -> None:
-    """An exception that was survived; the trace follows the line."""
-    _record(name, {**facts, "error": repr(exception)}, logging.ERROR)
-    _logger.error("".join(traceback.format_exception(exception)).rstrip())
+    """An exception that was survived; its trace belongs to the line."""
+    _record(name, {**facts, "error": repr(exception)}, logging.ERROR, exception)
 
 
 def count(name: EventName) -> int:
@@ -131,11 +135,13 @@ def observe(observer: Callable[[str, dict[str, object]], None]) -> None:
     _observers.append(observer)
 
 
-def _record(name: str, facts: dict[str, object], level: int) -> None:
+def _record(
+    name: EventName, facts: dict[str, object], level: int, exception: BaseException | None = None
+) -> None:
     with _counts_lock:
         _counts[name] += 1
     if _logger.isEnabledFor(level):
-        _logger.log(level, "%s %s", name, " ".join(f"{k}={_shown(v)}" for k, v in facts.items()))
+        _logger.log(level, Event(name, facts), exc_info=exception)
     for observer in _observers:
         observer(name, facts)
 

@@ -73,6 +73,8 @@ class Applied:
     unknown: int = 0
     stale: int = 0
     rejected: int = 0
+    rows: tuple[runs.Finished, ...] = field(default=(), compare=False)
+    """Those that it ended."""
 
     def __add__(self, other: Applied) -> Applied:
         return Applied(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
@@ -116,6 +118,7 @@ def apply_batch(
         unknown=len(missing),
         stale=len(reading.stale),
         rejected=len(reading.rejected),
+        rows=tuple(ended),
     )
 
 

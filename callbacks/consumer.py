@@ -27,6 +27,7 @@ from baton.envelope import group_key
 from baton.failpoints import failpoint
 from baton.store import groups
 from baton.store.engine import read, write
+from baton.vocabulary import Outcome
 
 from . import failed_callbacks
 from .apply import Applied, apply_batch, rejected, rejected_field
@@ -199,6 +200,9 @@ def _one_item_each(entries: Sequence[ResultEntry]) -> list[ResultEntry]:
 
 
 def _tell(applied: Applied) -> None:
+    for row in applied.rows:
+        say = telemetry.detail if row.outcome == Outcome.SUCCEEDED else telemetry.event
+        say("run.ended", job_id=row.job_id, log_id=row.log_id, outcome=row.outcome, attempt=row.attempt)
     telemetry.detail(
         "apply.done",
         rows=applied.ended,

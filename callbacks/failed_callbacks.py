@@ -48,7 +48,13 @@ def keep(connection: Connection, rejects: Sequence[Rejected], now_ms: int) -> No
                 payload=each.payload,
                 now_ms=now_ms,
             )
-        telemetry.warning("apply.failed_callback", group=each.app_name, field=each.field, reason=each.reason)
+        telemetry.warning(
+            "apply.failed_callback",
+            group=each.app_name,
+            field=each.field,
+            log_id=each.log_id,
+            reason=each.reason,
+        )
 
 
 def _is_known(connection: Connection, each: Rejected, now_ms: int) -> bool:

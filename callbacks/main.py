@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from baton import telemetry
+from baton import process_log, telemetry
 from baton.broker.client import connect, connect_blocking
 from baton.broker.presence import new_executor_id
 from baton.broker.results import Results
@@ -17,6 +17,7 @@ def run(*, redis_url: str, database_url: str, access_token: str, late_after_s: f
     engine = make_engine(database_url)
     redis, blocking = connect(redis_url), connect_blocking(redis_url)
     name = new_executor_id()
+    process_log.known_as(name)
     results = Results(redis, blocking, name)
     consumer = Consumer(engine, redis, results, access_token=access_token, late_after_s=round(late_after_s))
     telemetry.event("process.started", consumer=name)

@@ -30,6 +30,7 @@ from honcho.colour import get_colours
 from honcho.environ import parse_procfile
 from honcho.printer import Message, Printer
 
+from baton import process_log
 from baton.leash import leashed
 
 STAGES: tuple[tuple[str, ...], ...] = (("web", "scheduler"), ("worker",), ("callbacks", "background"))
@@ -65,20 +66,26 @@ class Crew:
     """Starts, watches and stops the processes of a Procfile."""
 
     def __init__(
-        self, commands: Mapping[str, str], *, environ: Mapping[str, str], home: Path, stop_within_s: float
+        self,
+        commands: Mapping[str, str],
+        *,
+        environ: Mapping[str, str],
+        home: Path,
+        stop_within_s: float,
+        log_format: str = process_log.TEXT,
     ) -> None:
         self._members = [_Member(name, command, _stage_of(name)) for name, command in commands.items()]
         self._environ = dict(environ)
         self._home = home
         self._stop_within_s = stop_within_s
-        self._voice = _Voice([*commands, OWN_NAME])
+        self._voice = _Voice([*commands, OWN_NAME], log_format)
         self._stops_asked = 0
         self._chores: list[Callable[[], None]] = []
         self._fatal: int | None = None
 
     def say(self, text: str) -> None:
         """Print a line of our own between those of the processes."""
-        self._voice.say(OWN_NAME, text.encode())
+        self._voice.say(text)
 
     def every_tick(self, chore: Callable[[], None]) -> None:
         """Call `chore` several times a second, in the main thread, while the crew runs."""
@@ -176,9 +183,10 @@ class Crew:
 
 
 class _Voice:
-    """Prints the lines of all processes, each with its name, from one thread."""
+    """Prints the lines of all processes from one thread: for people each with its name, else as they are."""
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, names: Sequence[str], log_format: str) -> None:
+        self._is_json = log_format == process_log.JSON
         self._printer = Printer(sys.stdout, width=max(map(len, names)))
         self._colours = dict(zip(names, get_colours(), strict=False))
         self._lines: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
@@ -192,9 +200,15 @@ class _Voice:
 
         threading.Thread(target=read, name=f"lines of {name}", daemon=True).start()
 
-    def say(self, name: str, line: bytes) -> None:
-        """Print a line after those that wait."""
-        self._lines.put((name, line))
+    def say(self, text: str) -> None:
+        """Print a line of our own after those that wait."""
+        if self._is_json and text.isspace():
+            return  # air between lines
+        if self._is_json:
+            pid, now_s = os.getpid(), time.time()
+            line = process_log.Line(now_s, "INFO", "crew.said", OWN_NAME, "", pid, message=text.strip())
+            text = process_log.written(line, process_log.JSON)
+        self._lines.put((OWN_NAME, text.encode()))
 
     def speak(self, wait_s: float) -> None:
         """Print what comes within `wait_s`; a flood of lines keeps nobody longer than that."""
@@ -204,9 +218,15 @@ class _Voice:
                 name, line = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
                 return
-            when = datetime.now()  # noqa: DTZ005 - for the person at this terminal
             with contextlib.suppress(BrokenPipeError):
-                self._printer.write(Message("line", line, when, name, self._colours[name]))
+                self._print(name, line)
+
+    def _print(self, name: str, line: bytes) -> None:
+        if self._is_json:
+            print(line.decode("utf-8", "replace").rstrip("\n"), flush=True)
+        else:
+            when = datetime.now()  # noqa: DTZ005 - for the person at this terminal
+            self._printer.write(Message("line", line, when, name, self._colours[name]))
 
 
 def commands_of(procfile: Path) -> dict[str, str]:

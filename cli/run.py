@@ -59,6 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
             environ=environ,
             home=state.HOME,
             stop_within_s=settings.drain_grace_s + settings.kill_grace_s + _BEYOND_DRAIN_S,
+            log_format=settings.log_format,
         )
         crew.every_tick(_Greeting(crew, settings))
         if redis:

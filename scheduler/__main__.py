@@ -6,16 +6,13 @@ import os
 import sys
 
 import config
-from baton import failpoints, telemetry
 
 from . import main
 
 
 def run() -> int:
     """Read the settings and run the scheduler until a signal stops it."""
-    settings = config.load(os.environ)
-    failpoints.arm(settings.failpoints)
-    telemetry.set_up("scheduler", settings.log_level)
+    settings = config.start_process("scheduler", os.environ)
     main.run(
         redis_url=settings.redis_url,
         database_url=settings.database_url,

@@ -280,6 +280,6 @@ def _tell(planned: Planned, plans: Sequence[Plan]) -> None:
     telemetry.detail("plan.done", jobs=planned.jobs, rows=planned.rows)
     for plan in plans:
         if plan.missed:
-            telemetry.event("plan.misfire", job=plan.job.id, missed=plan.missed, fired=len(plan.fires))
+            telemetry.event("plan.misfire", job_id=plan.job.id, missed=plan.missed, fired=len(plan.fires))
         if plan.stop_reason:
-            telemetry.warning("plan.job_stopped", job=plan.job.id, reason=plan.stop_reason)
+            telemetry.warning("plan.job_stopped", job_id=plan.job.id, reason=plan.stop_reason)

@@ -9,7 +9,6 @@ import sys
 from dataclasses import asdict
 
 import config
-from baton import failpoints, telemetry
 from baton.archive import Archive
 from baton.errors import SettingsError
 
@@ -27,13 +26,11 @@ def run() -> int:
         environ["BATON_RELOAD"] = "yes" if arguments.reload else "no"
     if arguments.check:
         return _check(environ, as_json=arguments.json)
-    _serve(config.load_or_exit(environ, unneeded=["database_url"]))
+    _serve(config.start_process("worker", environ, unneeded=["database_url"]))
     return 0
 
 
 def _serve(settings: config.Settings) -> None:
-    failpoints.arm(settings.failpoints)
-    telemetry.set_up("worker", settings.log_level)
     try:
         archive = Archive.at(settings.log_archive_url) if settings.log_archive_url else None
     except SettingsError as problem:
@@ -71,6 +68,7 @@ def _settings(settings: config.Settings, archive: Archive | None) -> ExecutorSet
         drain_grace_s=settings.drain_grace_s,
         beat_interval_s=settings.beat_interval_s,
         executor_dead_after_s=settings.executor_dead_after_s,
+        log_format=settings.log_format,
         failpoints=settings.failpoints,
     )
 

@@ -142,6 +142,7 @@ class Assembly:
                 "has_hook": told.rq_hook,
                 "kill_grace_s": told.kill_grace_s,
             },
+            "log_format": told.log_format,
             "failpoints": told.failpoints,
         }
 

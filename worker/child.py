@@ -37,6 +37,7 @@ from .child_process import SOFT_SIGNAL
 from .loaded import Loaded
 from .one_run import Desk, Given, OneRun
 from .outcome import RunOutcome
+from .output import Home
 from .turnstile import enter
 from .words import Words
 
@@ -205,12 +206,13 @@ def main() -> int:
         connection, turnstile, entrance, outlet = (
             stack.enter_context(socket.socket(fileno=each)) for each in descriptors
         )
-        words = Words.lead(entrance, outlet, f"worker.child {os.getpid()}", is_alone=kind == SYNC)
         reader = pipe.Reader(connection)
         first = reader.read()
         if not first:
             return 1
         settings = first[0][1]
+        home = Home(os.dup(2), settings["executor_id"], settings["log_format"])
+        words = Words.lead(entrance, outlet, home, is_alone=kind == SYNC)
         arm(settings["failpoints"])
         threading.current_thread().name = "run"
         threads.inherit()

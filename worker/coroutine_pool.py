@@ -176,6 +176,7 @@ class CoroutinePool:
                 child.begun[self._last_ticket] = begun = _Begun(run, time.monotonic())
                 begun.soft_at_s = self._soft_at_s(begun)
                 child.say(run.message(self._last_ticket))
+                telemetry.detail("run.started", **run.ids, attempt=run.claimed.attempt)
             self._waiting.clear()
         self._tell_room(self._slots if child is not None and child.is_ready else 0)
 
@@ -305,7 +306,7 @@ class CoroutinePool:
 
     def _end_stopped(self, begun: _Begun, stop: Stop, how: str) -> None:
         run = begun.run
-        telemetry.event("run.killed", log_id=run.log_id, outcome=stop.outcome, how=how)
+        telemetry.event("run.killed", **run.ids, outcome=stop.outcome, how=how)
         suffix = "" if stop.outcome is Outcome.TIMED_OUT else KILLED_RUNNING
         message = f"{stop.reason}{suffix}\n{how}"
         self._on_ended(run, RunOutcome(stop.outcome, message, wall_ms(begun.began_s)))
@@ -324,7 +325,7 @@ class CoroutinePool:
             elif written is not None:  # it died between the journal and its answer
                 self._on_ended(run, written)
             else:
-                telemetry.warning("child.died", log_id=run.log_id, how=how)
+                telemetry.warning("child.died", **run.ids, how=how)
                 message = (
                     f"the process of the event loop {how} while it ran, with {len(child.begun)} runs on it"
                 )

@@ -162,7 +162,7 @@ class Courier:
             try:
                 self._spool.write(run.segment, ending)
             except OSError as problem:
-                telemetry.problem("settle.waiting", problem, log_id=run.log_id)
+                telemetry.problem("settle.waiting", problem, **run.ids)
         self._spool.written(run.segment, ending)
         if self._archiver is not None:
             self._archiver.ended(run)

@@ -108,12 +108,13 @@ class Leases:
             self._seat.consumer.hand_back(lost)
 
     def _lose(self, log_id: int) -> None:
-        telemetry.warning("lease.lost", log_id=log_id)
+        run = self._runs.get(log_id)
+        telemetry.warning("lease.lost", **(run.ids if run is not None else {"log_id": log_id}))
         self._executor.stop(log_id, _TAKEN)
 
     def _fence(self, silent_s: float) -> None:
         lost = Stop(Outcome.LOST, _LOST.format(silent_s))
         for run in self._runs.of(self._seat.app_name):
             if not run.has_ended and run.stop is None:
-                telemetry.warning("lease.lost", log_id=run.log_id)
+                telemetry.warning("lease.lost", **run.ids)
                 self._executor.stop(run.log_id, lost)

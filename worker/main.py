@@ -11,7 +11,7 @@ import signal
 from dataclasses import dataclass
 from types import FrameType
 
-from baton import telemetry
+from baton import process_log, telemetry
 
 from . import reaper
 from .archiver import LAST_STORE_S
@@ -33,6 +33,7 @@ def run(settings: ExecutorSettings) -> None:
     reaper.become_subreaper()
     parts = Assembly(settings)
     executor = parts.executor
+    process_log.known_as(parts.executor_id)
     asked = _on_signals(executor)
     for loop in parts.loops:
         loop.start()

@@ -22,9 +22,13 @@ import warnings
 from contextvars import ContextVar
 from typing import Any, TextIO
 
+from baton.process_log import Line, written
+
 from .runlog import LINE_CAP_CHARS, RunLog
 
 _HOME_BYTES_PER_S = 256 * 1024
+_HEAD_BYTES = 150
+"""Of a line, before its words; about."""
 _PASSING_ON = frozenset(module.__file__ for module in (logging, traceback, warnings, contextlib))
 """Code that prints for others: the call site is above it."""
 _AT_ONCE = 1_000
@@ -36,28 +40,29 @@ _log_of_context: ContextVar[RunLog | None] = ContextVar("baton_run_log", default
 class Home:
     """The executor's own standard error, for what belongs to no run; bounded in speed."""
 
-    def __init__(self, descriptor: int, name: str) -> None:
+    def __init__(self, descriptor: int, executor_id: str, log_format: str) -> None:
         self._descriptor = descriptor
-        self._name = name
+        self._executor_id = executor_id
+        self._log_format = log_format
         self._second = 0
         self._left_bytes = 0
         self._dropped = 0
 
     def lines(self, texts: list[str], level: str, site: str) -> None:
         """Write lines that say who they come from."""
-        now_s = int(time.time())
-        if now_s != self._second:
-            self._second, self._left_bytes = now_s, _HOME_BYTES_PER_S
+        at_s = time.time()
+        if int(at_s) != self._second:
+            self._second, self._left_bytes = int(at_s), _HOME_BYTES_PER_S
             if self._dropped:
                 texts = [f"({self._dropped:,} lines were left out here)", *texts]
                 self._dropped = 0
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now_s))
         for text in texts:
-            line = f"{stamp} {level} {self._name} [{site}] {text[:LINE_CAP_CHARS]}\n"
-            raw = line.encode("utf-8", "backslashreplace")
-            if len(raw) > self._left_bytes:
+            if len(text) + _HEAD_BYTES > self._left_bytes:
                 self._dropped += 1
                 continue
+            facts = {"child": os.getpid(), "at": site}
+            line = Line(at_s, level, "child.said", "worker", self._executor_id, os.getpid(), facts, text)
+            raw = f"{written(line, self._log_format)}\n".encode("utf-8", "backslashreplace")
             self._left_bytes -= len(raw)
             with contextlib.suppress(OSError):
                 os.write(self._descriptor, raw)

@@ -180,6 +180,7 @@ class Pool:
         child.soft_at_s = child.look_at_s = 0.0
         if run is None:
             return
+        telemetry.detail("run.started", **run.ids, attempt=run.claimed.attempt)
         soft = [child.began_s + mine.soft_timeout_s] if mine.soft_timeout_s else []
         if self._soft_lead_s and child.timeout_at_s:
             soft.append(max(child.began_s, child.timeout_at_s - self._soft_lead_s))
@@ -316,7 +317,7 @@ class Pool:
         child.look_at_s = now_s + LOOK_S
         passed = limits.verdict(child.limits, usage_of(child.pid), child.cpu_before_s)
         if passed:
-            telemetry.warning("run.over_limit", log_id=run.log_id, limit=passed)
+            telemetry.warning("run.over_limit", **run.ids, limit=passed)
             self._interrupt(child, run, Stop(Outcome.FAILED, passed))
 
     def patience_s(self) -> float:
@@ -336,7 +337,7 @@ class Pool:
         """`needed` says what it took, once nothing of the run is alive."""
         self._remove(child)
         how = needed()
-        telemetry.event("run.killed", log_id=run.log_id, outcome=stop.outcome, how=how)
+        telemetry.event("run.killed", **run.ids, outcome=stop.outcome, how=how)
         suffix = "" if stop.outcome in (Outcome.TIMED_OUT, Outcome.FAILED) else KILLED_RUNNING
         message = f"{stop.reason}{suffix}\n{how}"
         self._on_ended(run, RunOutcome(stop.outcome, message, wall_ms(began_s), output=child.remains))
@@ -361,7 +362,7 @@ class Pool:
             self._on_ended(run, written)
             return
         how = how_it_ended(child.process.returncode)
-        telemetry.warning("child.died", log_id=run.log_id, how=how)
+        telemetry.warning("child.died", **run.ids, how=how)
         message = f"the process of the handler {how} while it ran"
         said = RunOutcome(Outcome.FAILED, message, wall_ms(child.began_s), output=child.remains)
         self._on_ended(run, said)

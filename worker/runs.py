@@ -34,6 +34,12 @@ class Run:
         return self.claimed.log_id
 
     @property
+    def ids(self) -> dict[str, int]:
+        """What a line of the process log names it by; its job only if its message could be opened."""
+        job = {"job_id": self.trigger.job_id} if self.trigger is not None else {}
+        return {**job, "log_id": self.log_id}
+
+    @property
     def needs(self) -> str:
         """What it needs of an executor; empty if its message could not be opened."""
         return self.trigger.needs if self.trigger is not None else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from baton import process_log
 from baton.archive import Archive
 
 from .limits import Limits, Wear
@@ -49,4 +50,6 @@ class ExecutorSettings:
     drain_grace_s: float
     beat_interval_s: float
     executor_dead_after_s: float
+    log_format: str = process_log.TEXT
+    """Of what is said outside runs."""
     failpoints: str = ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import faulthandler
-import os
 import socket
 from typing import Self
 
@@ -25,9 +24,8 @@ class Words:
         self._is_alone = is_alone
 
     @classmethod
-    def lead(cls, entrance: socket.socket, exit_: socket.socket, name: str, *, is_alone: bool) -> Self:
-        """Take over standard output and standard error of this process."""
-        home = Home(os.dup(2), name)
+    def lead(cls, entrance: socket.socket, exit_: socket.socket, home: Home, *, is_alone: bool) -> Self:
+        """Take over standard output and standard error of this process; `home` has a copy of the latter."""
         output, pipe = Output(home), OutputPipe(entrance, exit_, home)
         output.install()
         pipe.start()

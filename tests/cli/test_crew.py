@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -17,7 +18,9 @@ import os, sys
 from pathlib import Path
 from cli.crew import Crew, commands_of
 procfile = Path(sys.argv[1])
-crew = Crew(commands_of(procfile), environ=os.environ, home=procfile.parent, stop_within_s=60)
+crew = Crew(
+    commands_of(procfile), environ=os.environ, home=procfile.parent, stop_within_s=60, log_format=sys.argv[2]
+)
 sys.exit(crew.run(fatal_codes=[78]))
 """
 
@@ -44,11 +47,11 @@ def crew(tmp_path):
     """Starts a crew: `crew(web="stays", worker="stubborn")`."""
     processes = Processes(tmp_path, {"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1"})
 
-    def start(**members: str):
+    def start(*, log_format: str = "text", **members: str):
         (tmp_path / "member.py").write_text(MEMBER)
         lines = [f"{name}: {sys.executable} member.py {name} {how}" for name, how in members.items()]
         (tmp_path / "Procfile").write_text("\n".join([*lines, "release: false"]))
-        return processes.start("crew", [sys.executable, "-c", CREW, str(tmp_path / "Procfile")])
+        return processes.start("crew", [sys.executable, "-c", CREW, str(tmp_path / "Procfile"), log_format])
 
     yield start
     processes.clean_up()
@@ -106,6 +109,17 @@ def test_unusable_settings_stop_everything(crew):
 
     assert process.wait() == 78
     assert "worker cannot work (exit code 78); everything stops" in process.output
+
+
+def test_a_machine_reads_the_lines_as_they_are_and_our_own_as_objects(crew):
+    process = crew(log_format="json", web="unusable")
+
+    assert process.wait() == 78
+    first, own, *rest = process.output.splitlines()
+    assert first.startswith("is process ")
+    assert json.loads(own)["event"] == "crew.said"
+    assert json.loads(own)["message"] == "web cannot work (exit code 78); everything stops"
+    assert all(json.loads(line)["role"] == "baton" for line in rest)
 
 
 def test_a_second_interrupt_hurries(crew):

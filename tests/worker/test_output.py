@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import sys
 import threading
@@ -32,7 +33,7 @@ def home(tmp_path: Path):
 
 @pytest.fixture
 def output(home) -> Output:
-    return Output(Home(home.fileno(), "child 7"))
+    return Output(Home(home.fileno(), "box-7", "text"))
 
 
 @pytest.fixture
@@ -102,11 +103,21 @@ def test_what_is_said_outside_a_run_or_after_its_end_goes_home_with_a_name(outpu
     print("too late", file=output.stdout)
     home.seek(0)
 
-    assert re.findall(r"INFO child 7 \[test_output.py:\d+\] (.*)", home.read().decode()) == [
+    said = home.read().decode()
+    assert re.findall(r"INFO +worker +child.said child=\d+ at=test_output.py:\d+ (.*)", said) == [
         "before any run",
         "too late",
     ]
     assert text_of(logs[0]) == ""
+
+
+def test_for_a_machine_home_is_an_object_a_line(home):
+    Output(Home(home.fileno(), "box-7", "json")).say(["line\nbreak"], "WARNING", "mine.py:3")
+    home.seek(0)
+
+    said = json.loads(home.read())
+    assert (said["event"], said["process"], said["message"]) == ("child.said", "box-7", "line\nbreak")
+    assert (said["level"], said["role"], said["fields"]["at"]) == ("WARNING", "worker", "mine.py:3")
 
 
 def test_home_is_not_flooded(output, home):
@@ -273,8 +284,8 @@ def test_coroutines_that_speak_at_the_same_time_have_a_log_each(world):
         assert f"logged by {me}" in log
         assert f"of {other}\n" not in log
         assert "nobody knows whose" not in log
-    until(lambda: worker.output.count("[output] nobody knows whose") == 2, what="the executor to say it")
-    assert "worker.child" in worker.output
+    until(lambda: worker.output.count("at=output nobody knows whose") == 2, what="the executor to say it")
+    assert "child.said child=" in worker.output
 
 
 def test_the_log_of_a_run_that_never_began_says_why(world):
