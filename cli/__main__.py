@@ -29,7 +29,7 @@ COMMANDS = {
     "apply": "make the jobs as code and jobs.yaml declare them",
     "token": "make, list and revoke tokens for the API",
     "check": "look at the settings and name every problem",
-    "doctor": "look at settings, Redis, database and handlers; exit code 0 when all is well",
+    "doctor": "look at everything here and at what lags behind; exit code 0 when nothing is bad",
     "next-fires": "print when a cron expression fires; needs no settings",
     "backfill": "plan fire times of the past that had no run",
     "version": "print the version",

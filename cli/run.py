@@ -17,9 +17,9 @@ from pathlib import Path
 
 import config
 from baton.broker.client import connect
-from baton.broker.doctor import check
+from baton.broker.doctor import check, examine
 from baton.broker.embedded import EmbeddedRedis
-from baton.clock import SYSTEM_CLOCK
+from baton.checkup import Verdict
 from baton.errors import InputError
 
 from . import seed, state
@@ -149,12 +149,14 @@ class _OwnRedis:
 
 def _look_at_redis(settings: config.Settings, *, is_own: bool) -> None:
     with connect(settings.redis_url) as redis:
-        findings = check(redis, now_ms=SYSTEM_CLOCK.now_ms(), production=settings.is_production)
+        check(redis, is_production=settings.is_production)
+        # our own server is as we started it: of it only what endangers runs is worth a line
+        lines = examine(redis, is_production=is_own or settings.is_production)
     if is_own:
         print("Redis: a private server on a unix socket, for this machine only; a fleet sets REDIS_URL")
-        findings = [finding for finding in findings if finding.serious]
-    for finding in findings:
-        print(f"Redis: {finding.text}")
+    for line in lines:
+        if line.verdict is Verdict.BAD or (line.verdict is Verdict.WARNING and not is_own):
+            print(f"Redis: {line.text}")
 
 
 class _RedisKeeper:

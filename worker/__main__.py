@@ -10,10 +10,10 @@ from dataclasses import asdict
 
 import config
 from baton.archive import Archive
+from baton.checkup import Line, Verdict, has_bad
 from baton.errors import SettingsError
 
 from . import check, main
-from .check import Line, Verdict
 from .limits import Limits, Wear
 from .settings import ExecutorSettings
 
@@ -93,8 +93,8 @@ def _check(environ: dict[str, str], *, as_json: bool) -> int:
         print(json.dumps([asdict(line) for line in lines], ensure_ascii=False, indent=2))
     else:
         for line in lines:
-            print(f"{line.verdict:<8} {line.subject}: {line.text}")
-    return 1 if any(line.verdict is Verdict.BAD for line in lines) else 0
+            print(line)
+    return 1 if has_bad(lines) else 0
 
 
 def _names(text: str) -> list[str]:

@@ -6,36 +6,17 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from baton import loading
 from baton.broker import doctor
 from baton.broker.client import connect
-from baton.clock import SYSTEM_CLOCK
+from baton.checkup import Line, Verdict
 from baton.errors import BrokerError
 
 from . import glue
 
 _LITTLE_SPACE_BYTES = 100 * 1024 * 1024
-
-
-class Verdict(StrEnum):
-    """What was found."""
-
-    GOOD = "good"
-    WARNING = "warning"
-    BAD = "bad"
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One thing that was looked at."""
-
-    verdict: Verdict
-    subject: str
-    text: str
 
 
 def look(
@@ -97,14 +78,9 @@ def _folder(subject: str, folder: Path) -> Iterator[Line]:
         yield Line(Verdict.GOOD, subject, f"{folder} can be written to, {free // 1024**3} GiB are free")
 
 
-def _redis(url: str, *, is_production: bool) -> Iterator[Line]:
+def _redis(url: str, *, is_production: bool) -> list[Line]:
     try:
         with connect(url) as redis:
-            findings = doctor.examine(redis, now_ms=SYSTEM_CLOCK.now_ms())
-            yield Line(Verdict.GOOD, "redis", f"{doctor.server_name(redis.info('server'))} answers")
+            return doctor.examine(redis, is_production=is_production)
     except BrokerError as problem:
-        yield Line(Verdict.BAD, "redis", str(problem))
-        return
-    for finding in findings:
-        is_bad = finding.serious and is_production
-        yield Line(Verdict.BAD if is_bad else Verdict.WARNING, "redis", finding.text)
+        return [Line(Verdict.BAD, "redis", str(problem))]

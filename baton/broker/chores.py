@@ -47,6 +47,15 @@ class Broken:
     """The last line of its trace."""
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Background work that nobody began yet, and what failed in the last hour."""
+
+    waiting: int
+    oldest_s: float
+    failed: int
+
+
 def queue(redis: Redis) -> Queue:
     """The queue of background work; keep it, because a new one asks the server what it is."""
     from rq import Queue
@@ -125,6 +134,12 @@ def take_up_again(work: Queue, pauses_s: Sequence[float], limit: int = 1000) -> 
     found = Job.fetch_many(failed, connection=work.connection, serializer=work.serializer)
     news = (_take_up(work, job, pauses_s) for job in found if job is not None)
     return [broken for broken in news if broken is not None]
+
+
+def backlog(work: Queue) -> Backlog:
+    """How much waits, for how long, and how much failed."""
+    waits_s = max((_age_s(job.enqueued_at) for job in work.get_jobs(0, 1) if job.enqueued_at), default=0.0)
+    return Backlog(work.count, max(0.0, waits_s), work.failed_job_registry.count)
 
 
 def _take_up(work: Queue, job: Job, pauses_s: Sequence[float]) -> Broken | None:

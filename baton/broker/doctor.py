@@ -1,23 +1,27 @@
-"""Start-up checks: is this Redis one that keeps what it is given?
+"""Is this Redis one that keeps what it is given?
 
-Everything asked here is in INFO, TIME and ACL WHOAMI, because hosted servers forbid CONFIG. A finding
-that can lose or double runs is `serious`: production refuses to start on it, development warns.
+Everything asked here is in INFO, TIME and ACL WHOAMI, because hosted servers forbid CONFIG. What can lose
+or double runs is bad in production, which refuses to start on it, and a warning in development; a server
+on which nothing can work is bad everywhere.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, cast
 
 from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
+from ..checkup import LARGEST_SKEW_MS, Line, Verdict, bad, good, risk, told_skew, warning
+from ..clock import SYSTEM_CLOCK, Clock
 from ..errors import BrokerError
 
 OLDEST_VERSION = (6, 2)
-LARGEST_CLOCK_SKEW_MS = 2000
+VERSION = "redis version"
+_NEARLY_FULL = 0.9
+_OPEN_TO_ALL = "default nopass"
 
 _FIRST_SAFE_VERSIONS: dict[str, dict[tuple[int, ...], tuple[int, ...]]] = {
     # the releases that closed remote code execution through scripts (CVE-2025-49844)
@@ -32,50 +36,34 @@ _FIRST_SAFE_VERSIONS: dict[str, dict[tuple[int, ...], tuple[int, ...]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something about the server a person should know: what is wrong, and how to mend it."""
-
-    text: str
-    serious: bool = True
-
-
-def examine(redis: Redis, *, now_ms: int) -> list[Finding]:
-    """Every finding about this server, serious ones first; raises `BrokerError` if it does not answer.
-
-    `now_ms` is this machine's wall clock, read just before the call.
-    """
+def examine(redis: Redis, *, is_production: bool, clock: Clock = SYSTEM_CLOCK) -> list[Line]:
+    """A line for each thing about this server; raises `BrokerError` if it does not answer."""
     try:
         info = redis.info()
-        seconds, micros = redis.time()
+        skew_ms, within_ms = _skew(redis, clock)
         user = _user(redis)
     except RedisError as problem:
         raise BrokerError(f"Redis does not answer: {problem}. Check REDIS_URL, and that it runs.") from None
     over_network = str(redis.connection_pool.connection_kwargs.get("path", "")) == ""
-    findings = [
-        *_of_version(info),
+    return [
+        _of_version(info),
         *_of_role(info),
-        *_of_persistence(info),
-        *_of_memory(info),
-        *_of_clock(seconds * 1000 + micros // 1000 - now_ms),
-        *_of_access(user, over_network=over_network),
-        *_of_scripts(redis),
+        *_of_persistence(info, is_production=is_production),
+        _of_eviction(info, is_production=is_production),
+        _of_memory(info),
+        _of_clock(skew_ms, within_ms, is_production=is_production),
+        _of_access(user, over_network=over_network, is_production=is_production),
+        _of_scripts(redis),
     ]
-    return sorted(findings, key=lambda finding: not finding.serious)
 
 
-def check(redis: Redis, *, now_ms: int, production: bool) -> list[Finding]:
-    """Every finding about this server; raises `BrokerError` naming all serious findings in production.
-
-    A server that is too old is refused everywhere: the scripts do not work there.
-    """
-    findings = examine(redis, now_ms=now_ms)
-    info = redis.info("server")
-    too_old = _version(info) < OLDEST_VERSION
-    serious = [finding.text for finding in findings if finding.serious]
-    if serious and (production or too_old):
-        raise BrokerError("this Redis cannot be used: " + " ".join(serious))
-    return findings
+def check(redis: Redis, *, is_production: bool, clock: Clock = SYSTEM_CLOCK) -> list[Line]:
+    """The same, for a start: raises `BrokerError` naming everything that is bad."""
+    lines = examine(redis, is_production=is_production, clock=clock)
+    reasons = [line.text for line in lines if line.verdict is Verdict.BAD]
+    if reasons:
+        raise BrokerError("this Redis cannot be used: " + " ".join(reasons))
+    return lines
 
 
 def server_name(info: Mapping[str, Any]) -> str:
@@ -93,91 +81,104 @@ def _version(info: Mapping[str, Any]) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", text)[:3])
 
 
-def _of_version(info: Mapping[str, Any]) -> list[Finding]:
+def _of_version(info: Mapping[str, Any]) -> Line:
     version, brand = _version(info), _brand(info)
     if version < OLDEST_VERSION:
-        return [Finding(f"It is {server_name(info)}; Baton needs 6.2 or later: upgrade the server.")]
+        return bad(VERSION, f"It is {server_name(info)}; Baton needs 6.2 or later: upgrade the server.")
     fixed = _FIRST_SAFE_VERSIONS[brand].get(version[:2])
     if fixed and version < fixed:
         # distributions repair old versions without a new number, so this is never more than a warning
         safe = ".".join(map(str, fixed))
-        return [
-            Finding(
-                f"{server_name(info)} has known holes in its scripting, closed in {safe}: upgrade, or make "
-                "sure that your distribution repaired it. A private unix socket keeps strangers away.",
-                serious=False,
-            )
-        ]
-    return []
+        return warning(
+            VERSION,
+            f"{server_name(info)} has known holes in its scripting, closed in {safe}: upgrade, or make "
+            "sure that your distribution repaired it. A private unix socket keeps strangers away.",
+        )
+    return good(VERSION, server_name(info))
 
 
-def _of_role(info: Mapping[str, Any]) -> list[Finding]:
+def _of_role(info: Mapping[str, Any]) -> list[Line]:
     if info.get("role") in (None, "master"):
         return []
-    return [Finding("It is a replica and refuses writes: let REDIS_URL name the primary.")]
+    return [bad("redis role", "It is a replica and refuses writes: let REDIS_URL name the primary.")]
 
 
-def _of_persistence(info: Mapping[str, Any]) -> list[Finding]:
-    findings = []
+def _of_persistence(info: Mapping[str, Any], *, is_production: bool) -> list[Line]:
+    subject, lines = "redis persistence", []
     if not int(info.get("aof_enabled", 0)):
-        findings.append(
-            Finding(
-                "It keeps no append-only file, so a restart forgets every waiting run until the sweeper "
-                "pushes it again: set appendonly yes."
-            )
+        text = (
+            "It keeps no append-only file, so a restart forgets every waiting run until the sweeper "
+            "pushes it again: set appendonly yes."
         )
+        lines.append(risk(subject, text, is_production=is_production))
     if info.get("aof_last_write_status", "ok") != "ok" or info.get("rdb_last_bgsave_status", "ok") != "ok":
-        findings.append(Finding("It could not write to its disk and may refuse writes: free some space."))
-    return findings
+        text = "It could not write to its disk and may refuse writes: free some space."
+        lines.append(risk(subject, text, is_production=is_production))
+    return lines or [good(subject, "an append-only file, and the last write to it went well")]
 
 
-def _of_memory(info: Mapping[str, Any]) -> list[Finding]:
-    findings = []
+def _of_eviction(info: Mapping[str, Any], *, is_production: bool) -> Line:
     policy = info.get("maxmemory_policy", "noeviction")
-    if policy != "noeviction":
-        findings.append(
-            Finding(f"It evicts keys when memory is short ({policy}): set maxmemory-policy noeviction.")
+    if policy == "noeviction":
+        return good("redis eviction", "none: it refuses a write rather than forget a key")
+    text = f"It evicts keys when memory is short ({policy}): set maxmemory-policy noeviction."
+    return risk("redis eviction", text, is_production=is_production)
+
+
+def _of_memory(info: Mapping[str, Any]) -> Line:
+    used, most = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
+    if not most:
+        return warning(
+            "redis memory",
+            "It has no maxmemory, so the system ends it when memory is short, instead of a refused push: "
+            "set maxmemory to what it may use.",
         )
-    if not int(info.get("maxmemory", 0)):
-        findings.append(
-            Finding(
-                "It has no maxmemory, so the system ends it when memory is short, instead of a refused push: "
-                "set maxmemory to what it may use.",
-                serious=False,
-            )
-        )
-    return findings
+    text = f"{used / 1024**2:,.0f} MiB of {most / 1024**2:,.0f} MiB are used"
+    if used > most * _NEARLY_FULL:
+        return warning("redis memory", f"{text}: raise maxmemory before writes are refused.")
+    return good("redis memory", text)
 
 
-def _of_clock(skew_ms: int) -> list[Finding]:
-    if abs(skew_ms) < LARGEST_CLOCK_SKEW_MS:
-        return []
-    side = "ahead of" if skew_ms > 0 else "behind"
-    return [
-        Finding(
-            f"Its clock is {abs(skew_ms) / 1000:.1f} s {side} this machine's: "
-            "let both follow the same time server."
-        )
-    ]
+def _skew(redis: Redis, clock: Clock) -> tuple[int, int]:
+    """How far its clock is ahead of this machine's, and how sure that is, both in milliseconds."""
+    asked_ms = clock.now_ms()
+    seconds, micros = redis.time()
+    told_ms = clock.now_ms()
+    within_ms = (told_ms - asked_ms) // 2
+    return seconds * 1000 + micros // 1000 - asked_ms - within_ms, within_ms
 
 
-def _of_access(user: str | None, *, over_network: bool) -> list[Finding]:
-    if not over_network or user != "default nopass":
-        return []
-    return [
-        Finding(
-            "Anybody who reaches its port may use it: set a password (requirepass or an ACL user) and put it "
-            "into REDIS_URL."
-        )
-    ]
+def _of_clock(skew_ms: int, within_ms: int, *, is_production: bool) -> Line:
+    text = f"Its clock is {told_skew(skew_ms)} this machine's"
+    if abs(skew_ms) - within_ms < LARGEST_SKEW_MS:
+        return good("redis clock", text)
+    return risk("redis clock", f"{text}: let both follow the same time server.", is_production=is_production)
 
 
-def _of_scripts(redis: Redis) -> list[Finding]:
+def _of_access(user: str | None, *, over_network: bool, is_production: bool) -> Line:
+    if not over_network:
+        return good("redis access", "a unix socket, which nobody reaches over a network")
+    if user is None:
+        return good("redis access", "it does not tell who may come in")
+    if user != _OPEN_TO_ALL:
+        return good("redis access", f"as the user {user!r}")
+    text = (
+        "Anybody who reaches its port may use it: set a password (requirepass or an ACL user) and put it "
+        "into REDIS_URL."
+    )
+    return risk("redis access", text, is_production=is_production)
+
+
+def _of_scripts(redis: Redis) -> Line:
+    subject = "redis scripting"
     try:
         answer = redis.eval("return redis.call('TIME')[1]", 0)
     except RedisError as problem:
-        return [Finding(f"It refuses scripts ({problem}): allow EVAL, EVALSHA and SCRIPT LOAD to this user.")]
-    return [] if answer else [Finding("A script gave no answer: it is not a Redis that Baton knows.")]
+        text = f"It refuses scripts ({problem}): allow EVAL, EVALSHA and SCRIPT LOAD to this user."
+        return bad(subject, text)
+    if not answer:
+        return bad(subject, "A script gave no answer: it is not a Redis that Baton knows.")
+    return good(subject, "EVAL works")
 
 
 def _user(redis: Redis) -> str | None:
@@ -190,4 +191,4 @@ def _user(redis: Redis) -> str | None:
     if isinstance(name, bytes):
         name = name.decode()
     open_to_all = "nopass" in cast(dict[str, list[str]], flags).get("flags", [])
-    return "default nopass" if name == "default" and open_to_all else str(name)
+    return _OPEN_TO_ALL if name == "default" and open_to_all else str(name)

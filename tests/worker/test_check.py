@@ -50,7 +50,12 @@ def test_a_place_where_an_executor_can_work_is_found_good_and_left_as_it_was(che
     said = check()
 
     assert said.returncode == 0, said.stdout + said.stderr
-    for line in ("good     settings:", "good     handlers: good", "good     log folder:", "good     redis:"):
+    for line in (
+        "good     settings:",
+        "good     handlers: good",
+        "good     log folder:",
+        "good     redis eviction:",
+    ):
         assert line in said.stdout
     assert not (project / "logs").exists(), "looking makes nothing"
 
@@ -96,12 +101,12 @@ def test_settings_that_cannot_be_used_are_named_and_end_the_look(check):
 
 
 def test_what_production_cannot_take_is_bad_there_and_a_warning_here(check):
-    assert "warning  redis: " in check().stdout
+    assert "warning  redis persistence: " in check().stdout
 
     said = check(BATON_ENV="production")
 
     assert said.returncode == 1
-    assert "bad      redis: " in said.stdout
+    assert "bad      redis persistence: " in said.stdout
 
 
 def test_programs_get_json(check, project):
@@ -132,4 +137,4 @@ def test_the_command_line_says_the_same(check, one_redis_url, project):
     )
 
     assert said.returncode == 0, said.stdout + said.stderr
-    assert {line["subject"] for line in json.loads(said.stdout)} >= {"settings", "handlers", "redis"}
+    assert {line["subject"] for line in json.loads(said.stdout)} >= {"settings", "handlers", "redis version"}
