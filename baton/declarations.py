@@ -93,8 +93,11 @@ _TEXTS = {
 _SCHEDULE_LIMIT = 256
 OF_FILES = frozenset({"glue_type", "glue_source"})
 """What only a file may say: what `@job` declares is a function, and no script."""
+CHANNELS = "alarm_channels"
+"""Names of channels. People know them by these, jobs by their ids: `store/declared.py` looks them up."""
+_SWITCHES = frozenset(["retry_refused", "alarms_only_chosen"])
 NAMES = frozenset(
-    {*SCHEDULES, *SHORT, *_WORDS, *_NUMBERS, *_TEXTS, "retry_refused"} - {"app_name"} - OF_FILES
+    {*SCHEDULES, *SHORT, *_WORDS, *_NUMBERS, *_TEXTS, *_SWITCHES, CHANNELS} - {"app_name"} - OF_FILES
 )
 """What every declaration may say; `@job` knows the same words."""
 SCRIPT = "script"
@@ -195,7 +198,9 @@ def _value(source: str, field: str, value: Any) -> dict[str, Any]:
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
             raise InputError(f"{field} is {value!r}; give a whole number from {least} to {most:,}")
         return {column: value}
-    if column == "retry_refused":
+    if column == CHANNELS:
+        return {column: _names_in(field, value)}
+    if column in _SWITCHES:
         if not isinstance(value, bool):
             raise InputError(f"{field} is {value!r}; it is true or false")
         return {column: value}
@@ -218,6 +223,13 @@ def _text(field: str, column: str, value: Any) -> str:
     if "\x00" in text:
         raise InputError(f"{field} has a zero byte in it, which no database keeps")
     return text
+
+
+def _names_in(field: str, value: Any) -> list[str]:
+    names = list(value) if _is_list(value) else [value]
+    if not all(isinstance(name, str) and name for name in names):
+        raise InputError(f"{field} is {value!r}; give the names of channels, as [ops, mail to finance]")
+    return list(dict.fromkeys(names))
 
 
 def _is_list(value: Any) -> bool:

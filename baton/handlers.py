@@ -66,6 +66,8 @@ _registry: dict[str, Handler] = {}
 
 DECLARABLE = frozenset(
     [
+        "alarm_channels",
+        "alarms_only_chosen",
         "author",
         "block_strategy",
         "catchup_window_s",

@@ -44,6 +44,7 @@ def differences(
     if not arguments.no_code:
         found += _read("@job", FROM_CODE, _jobs_in_code(settings), settings)
         sources.append(f"{FROM_CODE}:{settings.groups[0]}/")
+    found = declared.with_channels(connection, found)
     return declarations.compare(found, declared.all_declared(connection), sources)
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from sqlalchemy import Connection, select, update
 
 from ..children import find_cycle
-from ..declarations import Change, Declaration, Difference
+from ..declarations import CHANNELS, Change, Declaration, Difference
 from ..errors import InputError, ScheduleError
 from ..script_source import in_short
 from ..vocabulary import ScheduleType
-from . import followups, glue, groups, jobs
+from . import alarm_channels, followups, glue, groups, jobs
 from .glue import GlueVersionView
 from .jobs import JobDraft, JobView
 from .models import Job
@@ -42,6 +43,31 @@ def _with_script(job: JobView, newest: GlueVersionView | None) -> DeclaredJob:
     is_its = newest is not None and newest.glue_type == job.glue_type
     script = in_short(newest.source) if newest is not None and is_its else ""
     return DeclaredJob(**{field.name: getattr(job, field.name) for field in fields(job)}, script=script)
+
+
+def with_channels(connection: Connection, declarations: Iterable[Declaration]) -> list[Declaration]:
+    """The same, with the ids of alarm channels for their names; raises `InputError` for unknown ones."""
+    ids = {channel.name: channel.id for channel in alarm_channels.all_channels(connection)}
+    problems: list[str] = []
+    found = [_with_channel_ids(each, ids, problems) for each in declarations]
+    if problems:
+        raise InputError(*problems)
+    return found
+
+
+def _with_channel_ids(declaration: Declaration, ids: Mapping[str, int], problems: list[str]) -> Declaration:
+    if CHANNELS not in declaration.values:
+        return declaration
+    rest = {name: value for name, value in declaration.values.items() if name != CHANNELS}
+    names = declaration.values[CHANNELS]
+    known = ", ".join(sorted(ids)) or "none"
+    problems += [
+        f"{declaration.key}: there is no alarm channel {name!r}; there are: {known}"
+        for name in names
+        if name not in ids
+    ]
+    chosen = ",".join(str(ids[name]) for name in names if name in ids)
+    return replace(declaration, values={**rest, "alarm_channel_ids": chosen})
 
 
 def apply(connection: Connection, difference: Difference, now_ms: int) -> None:

@@ -10,7 +10,8 @@ from sqlalchemy import select
 from baton import declarations, handlers
 from baton.declarations import compare, differs_from_declared, has_other_script, read_all
 from baton.errors import HandlerError, InputError
-from baton.store import declared, glue, groups, jobs
+from baton.store import alarm_channels, declared, glue, groups, jobs
+from baton.store.alarm_channels import ChannelDraft
 from baton.store.engine import make_engine, write
 from baton.store.models import Job
 from cli.__main__ import main
@@ -203,6 +204,9 @@ BAD = {
     "jobs: {[a]: {every: 60}}": "is not YAML",
     "jobs: {a: {description: }}": "description has no value",
     "jobs: {a: {author: [ana]}}": "give text",
+    "jobs: {a: {alarm_channels: [nobody]}}": "there is no alarm channel 'nobody'; there are: none",
+    "jobs: {a: {alarm_channels: 7}}": "give the names of channels",
+    "jobs: {a: {alarms_only_chosen: maybe}}": "it is true or false",
     "jobs: {a: {glue_source: echo}}": "say what runs it, as glue_type: GLUE_SHELL",
     "jobs: {a: {glue_type: GLUE_BASH, glue_source: echo}}": "GLUE_SHELL, GLUE_PYTHON",
     "jobs: {a: {glue_type: GLUE_SHELL, glue_source: [echo]}}": "give text, or the name of a file",
@@ -242,6 +246,22 @@ def test_children_that_cannot_be_are_refused_and_nothing_is_changed(place, store
 
     assert text in capsys.readouterr().err
     assert stored()["first"].child_job_ids == ""
+
+
+def test_channels_are_declared_by_name(place, stored, capsys):
+    with stored.engine.begin() as connection:
+        drafts = [ChannelDraft(name, "WEBHOOK", "https://hooks.example.com/") for name in ("ops", "finance")]
+        ids = {each.name: alarm_channels.create(connection, each, 1) for each in drafts}
+    said = "jobs: {a: {alarm_channels: [finance, ops], alarms_only_chosen: true}, b: {alarm_channels: ops}}"
+    (place / "jobs.yaml").write_text(said)
+
+    assert main(["apply", "--no-code"]) == 0
+
+    assert stored()["a"].alarm_channel_ids == f"{ids['finance']},{ids['ops']}"
+    assert stored()["a"].alarms_only_chosen
+    assert stored()["b"].alarm_channel_ids == str(ids["ops"])
+    capsys.readouterr()
+    assert planned(capsys, "--no-code") == {"file:a": "unchanged", "file:b": "unchanged"}
 
 
 SCRIPTS = """
