@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
+from zoneinfo import available_timezones
 
 from baton import failpoints, process_log, telemetry
 from baton.errors import SettingsError
@@ -128,6 +129,13 @@ def _public_url(value: str) -> str:
 
 def _rq_url(value: str) -> str:
     return value if value == "same" else _redis_url(value)
+
+
+def _time_zone(value: str) -> str:
+    names = available_timezones()
+    if value not in names:
+        raise ValueError(f"allowed is the name of a time zone, as Europe/Berlin{_nearest(value, names)}")
+    return value
 
 
 def _database_url(value: str) -> str:
@@ -396,6 +404,12 @@ class Settings:
         _whole(0, 36_500),
         "Days for which is kept who did what. 0: for ever.",
         default=365,
+    )
+    report_zone: str = _setting(
+        "BATON_REPORT_TIME_ZONE",
+        _time_zone,
+        "The time zone whose days reports count by.",
+        default="UTC",
     )
     public_url: str = _setting(
         "BATON_PUBLIC_URL",

@@ -21,6 +21,7 @@ def run() -> int:
         webhook_hosts=[each.strip() for each in settings.webhook_hosts.split(",") if each.strip()],
         keep=Keep(settings.keep_days, settings.keep_failed_days, settings.keep_runs),
         audit_days=settings.audit_days,
+        report_zone=settings.report_zone,
     )
     return 0
 

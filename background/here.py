@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 
 from rq import Queue
 from sqlalchemy import Engine
@@ -24,6 +25,8 @@ class Here:
     keep: Keep = FOR_EVER
     """How long runs are kept of groups that do not say it themselves."""
     audit_days: int = 0
+    zone: tzinfo = UTC
+    """Whose days the reports count by."""
     clock: Clock = SYSTEM_CLOCK
 
 

@@ -14,6 +14,7 @@ from rq.serializers import JSONSerializer
 from baton import telemetry
 from baton.broker import chores
 from baton.broker.client import connect
+from baton.schedule import zone
 from baton.store.engine import make_engine
 from baton.store.retention import Keep
 
@@ -29,12 +30,15 @@ def run(
     webhook_hosts: Sequence[str],
     keep: Keep,
     audit_days: int,
+    report_zone: str,
 ) -> None:
     """Do what is handed over until SIGTERM or SIGINT."""
     engine = make_engine(database_url)
     redis = connect(redis_url, socket_timeout_s=None)
     queue = chores.queue(redis)
-    here.install(Here(engine, queue, public_url, tuple(webhook_hosts), keep, audit_days))
+    here.install(
+        Here(engine, queue, public_url, tuple(webhook_hosts), keep, audit_days, zone.find(report_zone))
+    )
     telemetry.event("process.started")
     worker = SimpleWorker([queue], connection=redis, serializer=JSONSerializer)
     worker.work(with_scheduler=False, logging_level="WARNING")

@@ -73,6 +73,8 @@ EventName = Literal[
     "alarm.sent",  # a channel took it
     "alarm.not_sent",  # a channel did not take it; `again` says whether it is tried once more
     "alarm.failed",  # sending it raised what nobody expected
+    "report.counted",  # `runs` runs were counted, or counted again, into the reports
+    "report.waiting",  # somebody has been writing runs for long: those after that are counted later
     "chore.handed_over",  # a piece of background work is due; the background process was told
     "chore.given_up",  # a piece of background work failed as often as it may
     "retention.deleted",  # `runs` runs were kept long enough

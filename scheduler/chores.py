@@ -41,6 +41,8 @@ class Chore:
 
 TIMETABLE = (
     Chore("background.alarms.forget", every_s=_HOUR_S, at_s=600),
+    Chore("background.reports.count", every_s=60, at_s=5),
+    Chore("background.reports.forget_hours", every_s=_HOUR_S, at_s=1800),
     Chore("background.retention.delete_old_runs", every_s=60),
     Chore("background.retention.tidy", every_s=_HOUR_S, at_s=1200),
 )

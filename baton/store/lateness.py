@@ -36,11 +36,12 @@ class DueRun:
         return self.limit_s > 0 and began_ms - self.due_ms > self.limit_s * 1000
 
 
-_DUE_MS = case(
+DUE_MS = case(
     (JobLog.trigger_type == TriggerType.BACKFILL.value, JobLog.trigger_time),
     (JobLog.not_before > JobLog.fire_at, JobLog.not_before),
     else_=JobLog.fire_at,
 )
+"""When a run should have begun."""
 _LIMIT_S = case(
     (Job.on_lateness == OnLateness.IGNORE.value, 0),
     (Job.late_after_s > 0, Job.late_after_s),
@@ -50,7 +51,7 @@ _LIMIT_S = case(
 
 def _due() -> Select[Any]:
     # what is tried again has begun before
-    columns = (JobLog.id, JobLog.job_id, JobLog.group_id, _DUE_MS, _LIMIT_S)
+    columns = (JobLog.id, JobLog.job_id, JobLog.group_id, DUE_MS, _LIMIT_S)
     return select(*columns).outerjoin(Job, Job.id == JobLog.job_id).where(JobLog.attempt == 1)
 
 
@@ -65,7 +66,7 @@ _OLDEST = (
 _OVERDUE = _due().where(
     JobLog.id.in_(select(_OLDEST.c.id)),
     _LIMIT_S > 0,
-    bindparam("now_ms") - _DUE_MS > _LIMIT_S * 1000,
+    bindparam("now_ms") - DUE_MS > _LIMIT_S * 1000,
     ~exists().where(Alarm.alarm_key == literal("late:", String) + cast(JobLog.id, String)),
 )
 

@@ -10,6 +10,7 @@ Defaults are the database's own, so that a bulk statement names only what differ
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     ForeignKey,
     Index,
@@ -299,6 +300,77 @@ class JobLog(Base):
     token: Mapped[int] = mapped_column(BigId, server_default=text("0"))
     """The fencing token of the lease whose result ended the row."""
     alarm_status: Mapped[int] = mapped_column(server_default=text("0"))
+
+
+class ReportRow(Base):
+    """What became of the runs of one day, or of one hour: of a job, of a group, or of all."""
+
+    __tablename__ = "report"
+    __table_args__ = (
+        # the roll-up, and the tables of jobs: what is there of these days?
+        Index("ix_report_span_period", "span", "period", "job_id"),
+        # a job's page: its days, whatever group it was in
+        Index("ix_report_job", "job_id", "span", "period"),
+    )
+
+    span: Mapped[str] = mapped_column(String(4), primary_key=True)
+    group_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    """0, together with `job_id`: everything."""
+    job_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    """0: all jobs of the group."""
+    period: Mapped[str] = mapped_column(String(16), primary_key=True)
+    """A day of the reports' zone, as `2026-01-05`, or an hour of UTC, as `2026-01-05T08Z`."""
+    triggered: Mapped[int] = mapped_column(server_default=text("0"))
+    """Those that have no outcome here have not ended yet."""
+    succeeded: Mapped[int] = mapped_column(server_default=text("0"))
+    failed: Mapped[int] = mapped_column(server_default=text("0"))
+    timed_out: Mapped[int] = mapped_column(server_default=text("0"))
+    killed: Mapped[int] = mapped_column(server_default=text("0"))
+    covered: Mapped[int] = mapped_column(server_default=text("0"))
+    discarded: Mapped[int] = mapped_column(server_default=text("0"))
+    lost: Mapped[int] = mapped_column(server_default=text("0"))
+    refused: Mapped[int] = mapped_column(server_default=text("0"))
+    expired: Mapped[int] = mapped_column(server_default=text("0"))
+    run_ms: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    """All run times together."""
+    run_times: Mapped[str] = mapped_column(Text, server_default="")
+    wait_times: Mapped[str] = mapped_column(Text, server_default="")
+    lateness: Mapped[str] = mapped_column(Text, server_default="")
+    """Histograms: see `baton/histogram.py`."""
+
+
+class ReportOpen(Base):
+    """A run that was counted, and may have to be counted again: it has not ended, or was closed as lost."""
+
+    __tablename__ = "report_open"
+
+    log_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    counted_as: Mapped[str | None] = mapped_column(String(16))
+    """The outcome it was counted with; None: it had none."""
+
+
+class ReportName(Base):
+    """What a job or a group was called when it was last seen: reports outlive both."""
+
+    __tablename__ = "report_name"
+
+    kind: Mapped[str] = mapped_column(String(8), primary_key=True)
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    name: Mapped[str] = mapped_column(String(128))
+
+
+class ReportProgress(Base):
+    """How far counting has come: one row, which whoever counts changes first."""
+
+    __tablename__ = "report_progress"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    counted_id: Mapped[int] = mapped_column(BigId, server_default=text("0"))
+    """Every run up to this log id is in the reports."""
+    looked_id: Mapped[int] = mapped_column(BigId, server_default=text("0"))
+    """Open runs up to this one were looked at again in the round that goes on; 0: a new round begins."""
+    counted_at: Mapped[int] = mapped_column(EpochMs, server_default=text("0"))
+    """Runs triggered before then are in the reports."""
 
 
 class AlarmChannel(Base):

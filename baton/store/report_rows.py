@@ -1,0 +1,169 @@
+"""The table of reports: numbers by day and by hour, of each job, of each group, and of all.
+
+A day is one of the reports' time zone and is stored by its name, an hour is one of UTC. Rows only ever get
+numbers added; what was counted and came out otherwise is taken away again by adding -1.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, select
+
+from ..histogram import Histogram
+from ..vocabulary import Outcome
+from .bulk import Row, among, insert_many, update_many
+from .models import ReportRow
+
+DAY = "day"
+HOUR = "hour"
+_TABLE = ReportRow.__table__
+_QUARTER_MS = 15 * 60 * 1000
+
+
+class Key(NamedTuple):
+    """Which numbers these are."""
+
+    span: str
+    group_id: int
+    """0, together with `job_id`: everything."""
+    job_id: int
+    """0: all jobs of the group."""
+    period: str
+
+
+@dataclass(slots=True)
+class Totals:
+    """What became of some runs."""
+
+    triggered: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    run_ms: int = 0
+    """All run times together."""
+    run_times: Histogram = field(default_factory=Histogram)
+    """From the beginning of the handler to its end, of runs whose end is known."""
+    wait_times: Histogram = field(default_factory=Histogram)
+    """From the moment a run might be pushed to the beginning of its handler."""
+    lateness: Histogram = field(default_factory=Histogram)
+    """From the moment a run was due to the beginning of its first attempt."""
+
+    @property
+    def unfinished(self) -> int:
+        """Those that had not ended when they were counted last."""
+        return self.triggered - self.outcomes.total()
+
+    @property
+    def succeeded(self) -> int:
+        return self.outcomes[Outcome.SUCCEEDED]
+
+    @property
+    def mean_ms(self) -> float | None:
+        """Of the run times; exact."""
+        timed = self.run_times.total
+        return self.run_ms / timed if timed else None
+
+    def merge(self, other: Totals) -> None:
+        """Add the numbers of the other."""
+        self.triggered += other.triggered
+        self.outcomes.update(other.outcomes)
+        self.run_ms += other.run_ms
+        self.run_times.merge(other.run_times)
+        self.wait_times.merge(other.wait_times)
+        self.lateness.merge(other.lateness)
+
+
+_NUMBERS = ("triggered", *(outcome.value for outcome in Outcome), "run_ms")
+_TEXTS = ("run_times", "wait_times", "lateness")
+VALUES: tuple[ColumnElement[Any], ...] = tuple(_TABLE.c[name] for name in (*_NUMBERS, *_TEXTS))
+"""What `totals_of` reads."""
+_GIVEN = (*Key._fields, *_NUMBERS, *_TEXTS)
+_INSERT = insert_many(_TABLE, _GIVEN)
+_UPDATE = update_many(
+    _TABLE,
+    _GIVEN,
+    assign=", ".join(f"{name} = :{name}" for name in (*_NUMBERS, *_TEXTS)),
+    where=" and ".join(f"report.{name} = :{name}" for name in Key._fields),
+)
+_STANDING = select(*(_TABLE.c[name] for name in Key._fields), *VALUES).where(
+    ReportRow.span == bindparam("span"),
+    ReportRow.period == bindparam("period"),
+    among(ReportRow.job_id, "job_ids"),
+)
+
+
+def totals_of(row: Iterable[Any]) -> Totals:
+    """The numbers of a row with the columns of `VALUES`."""
+    triggered, *values = row
+    counts, run_ms, texts = values[: len(Outcome)], values[len(Outcome)], values[len(Outcome) + 1 :]
+    outcomes = Counter({name.value: count for name, count in zip(Outcome, counts, strict=True) if count})
+    return Totals(triggered, outcomes, run_ms, *(Histogram.decode(text) for text in texts))
+
+
+def add(connection: Connection, news: Mapping[Key, Totals]) -> None:
+    """Add these numbers to their rows. One transaction at a time may: the caller sees to that."""
+    known = standing(connection, news)
+    for key, totals in known.items():
+        totals.merge(news[key])
+    _UPDATE.execute(connection, [_row(key, totals) for key, totals in known.items()])
+    _INSERT.execute(connection, [_row(key, totals) for key, totals in news.items() if key not in known])
+
+
+def forget_hours(connection: Connection, before: str) -> int:
+    """Delete the hours before this one; their days stay. Answers how many rows that were."""
+    old = delete(ReportRow).where(ReportRow.span == HOUR, ReportRow.period < before)
+    return connection.execute(old).rowcount
+
+
+def day_of(moment_ms: int, zone: tzinfo) -> str:
+    """The day of that zone in which this moment lies."""
+    return datetime.fromtimestamp(moment_ms // 1000, zone).date().isoformat()
+
+
+def hour_of(moment_ms: int) -> str:
+    """The hour of UTC in which this moment lies."""
+    return datetime.fromtimestamp(moment_ms // 1000, UTC).strftime("%Y-%m-%dT%HZ")
+
+
+class Periods:
+    """The day and the hour of many moments: offsets of zones change at quarters of an hour, if at all."""
+
+    def __init__(self, zone: tzinfo, first_hour: str = "") -> None:
+        """Hours before `first_hour` are not kept."""
+        self._zone = zone
+        self._first_hour = first_hour
+        self._known: dict[int, tuple[tuple[str, str], ...]] = {}
+
+    def of(self, moment_ms: int) -> tuple[tuple[str, str], ...]:
+        """Span and period of each row in which it is counted."""
+        quarter = moment_ms // _QUARTER_MS
+        found = self._known.get(quarter)
+        if found is None:
+            begins_ms = quarter * _QUARTER_MS
+            day, hour = (DAY, day_of(begins_ms, self._zone)), (HOUR, hour_of(begins_ms))
+            found = self._known[quarter] = (day, hour) if hour[1] >= self._first_hour else (day,)
+        return found
+
+
+def standing(connection: Connection, keys: Collection[Key]) -> dict[Key, Totals]:
+    """The numbers that are there of these."""
+    jobs_of: dict[tuple[str, str], set[int]] = {}
+    for key in keys:
+        jobs_of.setdefault((key.span, key.period), set()).add(key.job_id)
+    found = {}
+    for (span, period), job_ids in jobs_of.items():
+        wanted = {"span": span, "period": period, "job_ids": job_ids}
+        for row in connection.execute(_STANDING, wanted):
+            key = Key(*row[: len(Key._fields)])
+            if key in keys:
+                found[key] = totals_of(row[len(Key._fields) :])
+    return found
+
+
+def _row(key: Key, totals: Totals) -> Row:
+    counts = (totals.outcomes[outcome] for outcome in Outcome)
+    texts = (getattr(totals, name).encode() for name in _TEXTS)
+    return (*key, totals.triggered, *counts, totals.run_ms, *texts)
