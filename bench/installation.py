@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -88,29 +88,33 @@ class Installation:
                 for n in range(count)
             ]
 
-    def trigger(self, job_ids: list[int], count: int) -> None:
-        """Insert rows as programs that call the API do, a batch at a time."""
+    def trigger(self, job_ids: list[int], count: int, *, handler: str = "noop") -> None:
+        """Insert rows as programs that call the API do, a batch at a time, and say so."""
         for start in range(0, count, _BATCH):
-            now_ms = SYSTEM_CLOCK.now_ms()
-            rows = [
-                NewTrigger(
-                    job_id=job_ids[n % len(job_ids)],
-                    group_id=self.group_id,
-                    trigger_key=triggers.key_api(uuid.uuid4().hex),
-                    trigger_type=TriggerType.API,
-                    fire_at_ms=now_ms,
-                    executor_handler="noop",
-                    executor_param="",
-                    executor_fail_retry_count=0,
-                    executor_timeout=0,
-                    block_strategy=BlockStrategy.SERIAL_EXECUTION,
-                    on_lost=OnLost.FAIL,
-                )
-                for n in range(start, min(start + _BATCH, count))
-            ]
-            with write(self.engine) as connection:
-                triggers.plan(connection, rows, now_ms)
+            self.insert(job_ids, range(start, min(start + _BATCH, count)), handler=handler)
             nudge(self.redis)
+
+    def insert(self, job_ids: list[int], numbers: Iterable[int], *, handler: str = "noop") -> None:
+        """Insert rows, job by job in turn."""
+        now_ms = SYSTEM_CLOCK.now_ms()
+        rows = [
+            NewTrigger(
+                job_id=job_ids[n % len(job_ids)],
+                group_id=self.group_id,
+                trigger_key=triggers.key_api(uuid.uuid4().hex),
+                trigger_type=TriggerType.API,
+                fire_at_ms=now_ms,
+                executor_handler=handler,
+                executor_param="",
+                executor_fail_retry_count=0,
+                executor_timeout=0,
+                block_strategy=BlockStrategy.SERIAL_EXECUTION,
+                on_lost=OnLost.FAIL,
+            )
+            for n in numbers
+        ]
+        with write(self.engine) as connection:
+            triggers.plan(connection, rows, now_ms)
 
     def wait_for(self, condition: Callable[[], Any], what: str, within_s: float = 60.0) -> None:
         """Look twenty times a second; raises with the processes' last words if it takes too long."""

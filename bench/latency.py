@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import statistics
 import time
-import uuid
 
 from baton.broker.nudge import nudge
 from baton.broker.producer import Producer, PushRow
 from baton.clock import SYSTEM_CLOCK
 from baton.envelope import group_key, seal
 from baton.messages import TriggerParam
-from baton.store import triggers
-from baton.store.engine import write
-from baton.store.triggers import NewTrigger
-from baton.vocabulary import BlockStrategy, OnLost, TriggerType
+from baton.vocabulary import BlockStrategy, OnLost
 
 from .installation import APP_NAME, Installation, installation
 
@@ -67,22 +63,7 @@ def _push(baton: Installation, job_id: int, log_id: int) -> float:
 
 
 def _trigger(baton: Installation, job_id: int) -> float:
-    now_ms = SYSTEM_CLOCK.now_ms()
-    row = NewTrigger(
-        job_id=job_id,
-        group_id=baton.group_id,
-        trigger_key=triggers.key_manual(uuid.uuid4().hex),
-        trigger_type=TriggerType.MANUAL,
-        fire_at_ms=now_ms,
-        executor_handler="stamp",
-        executor_param="",
-        executor_fail_retry_count=0,
-        executor_timeout=0,
-        block_strategy=BlockStrategy.SERIAL_EXECUTION,
-        on_lost=OnLost.FAIL,
-    )
-    with write(baton.engine) as connection:
-        triggers.plan(connection, [row], now_ms)
+    baton.insert([job_id], [0], handler="stamp")
     began_ns = time.monotonic_ns()
     nudge(baton.redis)
     return _until_started_ms(baton, began_ns)

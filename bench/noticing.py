@@ -10,13 +10,8 @@ import time
 
 from sqlalchemy import select
 
-from baton.broker.nudge import nudge
-from baton.clock import SYSTEM_CLOCK
-from baton.store import triggers
-from baton.store.engine import read, write
+from baton.store.engine import read
 from baton.store.models import JobLog
-from baton.store.triggers import NewTrigger
-from baton.vocabulary import BlockStrategy, OnLost, TriggerType
 
 from .installation import Installation, installation
 
@@ -33,7 +28,7 @@ def measure() -> dict[str, float]:
             baton.start(name)
         for n in range(EXECUTORS):
             baton.start("worker", called=f"worker {n}", BATON_CONCURRENCY="1", BATON_ASYNC_CONCURRENCY="1")
-        _trigger(baton, job_ids)
+        baton.trigger(job_ids, len(job_ids), handler="stay")
         baton.wait_for(lambda: len(_starts(baton)) == EXECUTORS, "a run on every executor")
         killed_s = _kill(baton)
         took = sorted(_ended(baton, killed_s).values())
@@ -41,29 +36,6 @@ def measure() -> dict[str, float]:
         "executor_lost_noticed_s_median": round(statistics.median(took), 2),
         "executor_lost_noticed_s_p99": round(took[-1], 2),
     }
-
-
-def _trigger(baton: Installation, job_ids: list[int]) -> None:
-    now_ms = SYSTEM_CLOCK.now_ms()
-    rows = [
-        NewTrigger(
-            job_id=job_id,
-            group_id=baton.group_id,
-            trigger_key=triggers.key_manual(f"stay-{job_id}"),
-            trigger_type=TriggerType.MANUAL,
-            fire_at_ms=now_ms,
-            executor_handler="stay",
-            executor_param="",
-            executor_fail_retry_count=0,
-            executor_timeout=0,
-            block_strategy=BlockStrategy.SERIAL_EXECUTION,
-            on_lost=OnLost.FAIL,
-        )
-        for job_id in job_ids
-    ]
-    with write(baton.engine) as connection:
-        triggers.plan(connection, rows, now_ms)
-    nudge(baton.redis)
 
 
 def _starts(baton: Installation) -> dict[int, int]:

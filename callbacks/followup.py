@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from sqlalchemy import Connection
 
 from baton.store import followups, runs, triggers
-from baton.store.followups import ChildJob, FollowUps
+from baton.store.followups import FollowUps
 from baton.vocabulary import Outcome, RetryBackoff, TriggerType
 
 _FAILURES = frozenset({Outcome.FAILED, Outcome.TIMED_OUT, Outcome.LOST})
@@ -90,22 +90,10 @@ def _children(
     for parent, child in wanted:
         if child not in jobs:
             runs.note(connection, parent, f"child job {child} was not triggered: there is no such job")
-    return [_trigger(jobs[child], parent, now_ms) for parent, child in wanted if child in jobs]
-
-
-def _trigger(job: ChildJob, parent_log_id: int, now_ms: int) -> triggers.NewTrigger:
-    return triggers.NewTrigger(
-        job_id=job.id,
-        group_id=job.group_id,
-        trigger_key=triggers.key_parent(parent_log_id),
-        trigger_type=TriggerType.PARENT,
-        fire_at_ms=now_ms,
-        executor_handler=job.executor_handler,
-        executor_param=job.executor_param,
-        executor_fail_retry_count=job.executor_fail_retry_count,
-        executor_timeout=job.executor_timeout,
-        block_strategy=job.block_strategy,
-        on_lost=job.on_lost,
-        parent_log_id=parent_log_id,
-        expires_at_ms=now_ms + job.start_deadline_s * 1000 if job.start_deadline_s else 0,
-    )
+    return [
+        triggers.of_job(
+            jobs[child], triggers.key_parent(parent), TriggerType.PARENT, now_ms, parent_log_id=parent
+        )
+        for parent, child in wanted
+        if child in jobs
+    ]

@@ -16,7 +16,6 @@ from baton.clock import SYSTEM_CLOCK
 from baton.store import groups, jobs, triggers
 from baton.store.engine import make_engine, write
 from baton.store.jobs import JobDraft
-from baton.store.triggers import NewTrigger
 from baton.vocabulary import BlockStrategy, OnLost, ScheduleType, TriggerType
 
 from . import state
@@ -61,7 +60,7 @@ def _insert(engine: Engine, now_ms: int) -> bool:
             job_id = jobs.create(connection, draft, now_ms)
             jobs.follow(connection, job_id, now_ms)
             if draft.name == SERIAL:
-                _trigger(connection, job_id, draft, now_ms)
+                _trigger(connection, job_id, now_ms)
     return True
 
 
@@ -152,21 +151,9 @@ def _drafts(group_id: int, engine: Engine) -> list[JobDraft]:
     return drafts
 
 
-def _trigger(connection: Connection, job_id: int, draft: JobDraft, now_ms: int) -> None:
-    rows = [
-        NewTrigger(
-            job_id=job_id,
-            group_id=draft.group_id,
-            trigger_key=triggers.key_manual(str(uuid.uuid4())),
-            trigger_type=TriggerType.MANUAL,
-            fire_at_ms=now_ms,
-            executor_handler=draft.executor_handler,
-            executor_param=draft.executor_param,
-            executor_fail_retry_count=draft.executor_fail_retry_count,
-            executor_timeout=draft.executor_timeout,
-            block_strategy=draft.block_strategy,
-            on_lost=draft.on_lost,
-        )
-        for _ in range(_AT_ONCE)
-    ]
-    triggers.plan(connection, rows, now_ms)
+def _trigger(connection: Connection, job_id: int, now_ms: int) -> None:
+    job = jobs.get(connection, job_id)
+    if job is not None:
+        keys = [triggers.key_manual(str(uuid.uuid4())) for _ in range(_AT_ONCE)]
+        rows = [triggers.of_job(job, key, TriggerType.MANUAL, now_ms) for key in keys]
+        triggers.plan(connection, rows, now_ms)

@@ -240,18 +240,12 @@ def _row(job: jobs.DueJob, fire_at_ms: int, kind: TriggerType, now_ms: int) -> t
     not_before_ms = fire_at_ms if fire_at_ms > now_ms else 0
     if job.jitter_s:
         not_before_ms = fire_at_ms + jitter_ms(job.id, fire_at_ms, job.jitter_s)
-    return triggers.NewTrigger(
-        job_id=job.id,
-        group_id=job.group_id,
-        trigger_key=(triggers.key_misfire if stands_for_many else triggers.key_cron)(fire_at_ms),
-        trigger_type=kind,
+    return triggers.of_job(
+        job,
+        (triggers.key_misfire if stands_for_many else triggers.key_cron)(fire_at_ms),
+        kind,
+        now_ms,
         fire_at_ms=fire_at_ms,
-        executor_handler=job.executor_handler,
-        executor_param=job.executor_param,
-        executor_fail_retry_count=job.executor_fail_retry_count,
-        executor_timeout=job.executor_timeout,
-        block_strategy=job.block_strategy,
-        on_lost=job.on_lost,
         not_before_ms=not_before_ms,
         expires_at_ms=_expires_ms(job, kind, max(fire_at_ms, not_before_ms), now_ms),
     )

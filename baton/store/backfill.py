@@ -86,17 +86,5 @@ def _with_run(connection: Connection, job_id: int, times: list[int]) -> set[int]
 
 
 def _trigger(job: JobView, fire_at_ms: int, now_ms: int) -> triggers.NewTrigger:
-    return triggers.NewTrigger(
-        job_id=job.id,
-        group_id=job.group_id,
-        trigger_key=triggers.key_cron(fire_at_ms),
-        trigger_type=TriggerType.BACKFILL,
-        fire_at_ms=fire_at_ms,
-        executor_handler=job.executor_handler,
-        executor_param=job.executor_param,
-        executor_fail_retry_count=job.executor_fail_retry_count,
-        executor_timeout=job.executor_timeout,
-        block_strategy=job.block_strategy,
-        on_lost=job.on_lost,
-        expires_at_ms=now_ms + job.start_deadline_s * 1000 if job.start_deadline_s else 0,
-    )
+    key = triggers.key_cron(fire_at_ms)
+    return triggers.of_job(job, key, TriggerType.BACKFILL, now_ms, fire_at_ms=fire_at_ms)

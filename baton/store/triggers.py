@@ -19,12 +19,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from sqlalchemy import Connection, select
 
 from ..vocabulary import TriggerType
 from .bulk import Row, insert_many
-from .jobs import JobView
 from .models import JobLog
 
 _PLAN = insert_many(
@@ -82,24 +82,59 @@ class NewTrigger:
     """The executor that alone may run it; empty: the job's route strategy decides."""
 
 
+class Triggered(Protocol):
+    """A job as far as its rows repeat what it says."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def group_id(self) -> int: ...
+    @property
+    def executor_handler(self) -> str: ...
+    @property
+    def executor_param(self) -> str: ...
+    @property
+    def executor_fail_retry_count(self) -> int: ...
+    @property
+    def executor_timeout(self) -> int: ...
+    @property
+    def block_strategy(self) -> str: ...
+    @property
+    def on_lost(self) -> str: ...
+    @property
+    def start_deadline_s(self) -> int: ...
+
+
 def of_job(
-    job: JobView, trigger_key: str, trigger_type: TriggerType, now_ms: int, *, param: str | None = None,
+    job: Triggered,
+    trigger_key: str,
+    trigger_type: TriggerType,
+    now_ms: int,
+    *,
+    fire_at_ms: int | None = None,
+    not_before_ms: int = 0,
+    expires_at_ms: int | None = None,
+    param: str | None = None,
+    parent_log_id: int | None = None,
     executor_id: str = "",
-) -> NewTrigger:  # fmt: skip
-    """A trigger that a person or a program asks for; without `param` the job's own."""
+) -> NewTrigger:
+    """A trigger of a job. Without more words it is for now, with the job's own parameter and deadline."""
+    deadline_ms = now_ms + job.start_deadline_s * 1000 if job.start_deadline_s else 0
     return NewTrigger(
         job_id=job.id,
         group_id=job.group_id,
         trigger_key=trigger_key,
         trigger_type=trigger_type,
-        fire_at_ms=now_ms,
+        fire_at_ms=now_ms if fire_at_ms is None else fire_at_ms,
         executor_handler=job.executor_handler,
         executor_param=job.executor_param if param is None else param,
         executor_fail_retry_count=job.executor_fail_retry_count,
         executor_timeout=job.executor_timeout,
         block_strategy=job.block_strategy,
         on_lost=job.on_lost,
-        expires_at_ms=now_ms + job.start_deadline_s * 1000 if job.start_deadline_s else 0,
+        parent_log_id=parent_log_id,
+        not_before_ms=not_before_ms,
+        expires_at_ms=deadline_ms if expires_at_ms is None else expires_at_ms,
         executor_address=executor_id,
     )
 
