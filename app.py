@@ -29,6 +29,7 @@ app = create_app(
         secret_key=settings.secret_key,
         secure_cookies=settings.secure_cookies,
         executor_dead_after_s=settings.executor_dead_after_s,
+        metrics_token=settings.metrics_token,
         label="" if settings.is_production else settings.env,
         keep=Keep(settings.keep_days, settings.keep_failed_days, settings.keep_runs),
         version=__version__,

@@ -159,6 +159,12 @@ def _access_token(value: str) -> str:
     return value
 
 
+def _metrics_token(value: str) -> str:
+    if not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError(f"a header cannot carry it; {_MAKE_ONE}")
+    return _access_token(value)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The settings of one process, checked. Durations are seconds."""
@@ -361,7 +367,7 @@ class Settings:
         default=5.0,
     )
     beat_interval_s: float = _setting(
-        "BATON_BEAT_INTERVAL_S", _seconds(0.1, 60), "Seconds between two beats of a worker.", default=3.0
+        "BATON_BEAT_INTERVAL_S", _seconds(0.1, 60), "Seconds between two beats of a process.", default=3.0
     )
     executor_dead_after_s: float = _setting(
         "BATON_EXECUTOR_DEAD_AFTER_S",
@@ -438,6 +444,13 @@ class Settings:
         "Creates the first user, `admin`, with this password: for unattended installs.",
         default="",
     )
+    metrics_token: str = _setting(
+        "BATON_METRICS_TOKEN",
+        _metrics_token,
+        "What a scraper of `/metrics` must send as `Authorization: Bearer …`; at least 16 characters. Empty: "
+        "only the machine of the web process may ask, and not by way of a proxy.",
+        default="",
+    )
     log_level: str = _setting(
         "BATON_LOG_LEVEL",
         _one_of("DEBUG", "INFO", "WARNING", "ERROR"),
@@ -474,7 +487,7 @@ class Settings:
         return self.env == PRODUCTION
 
 
-_SECRETS = frozenset({"access_token", "secret_key", "admin_password"})
+_SECRETS = frozenset({"access_token", "secret_key", "admin_password", "metrics_token"})
 _WITH_CREDENTIALS = frozenset({"redis_url", "database_url", "log_archive_url", "rq_url"})
 
 

@@ -5,6 +5,11 @@ from typing import Any
 
 from gunicorn.glogging import Logger
 
+from baton.broker.presence import new_executor_id
+from baton.broker.tally import Tally
+from baton.loop import Loop
+from baton.vocabulary import Role
+
 # not `import config`: gunicorn takes that name for its own setting
 from config import start_process
 
@@ -33,5 +38,14 @@ class logger_class(Logger):  # noqa: N801 - the name gunicorn looks for
 
 
 def post_worker_init(worker: Any) -> None:
-    """Let open log streams end as soon as this process is told to stop."""
-    worker.wsgi.extensions["baton"].streams.end_unless(lambda: worker.alive)
+    """Say that this process lives; let open log streams end as soon as it is told to stop."""
+    here = worker.wsgi.extensions["baton"]
+    here.streams.end_unless(lambda: worker.alive)
+    worker.tally = Tally(here.redis, Role.WEB, new_executor_id(), interval_s=_settings.beat_interval_s)
+    Loop("tally", worker.tally.step).start()
+
+
+def worker_exit(_server: Any, worker: Any) -> None:
+    """Say goodbye; a worker that could not even start has nobody to say it for."""
+    if hasattr(worker, "tally"):
+        worker.tally.leave()

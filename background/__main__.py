@@ -22,6 +22,7 @@ def run() -> int:
         keep=Keep(settings.keep_days, settings.keep_failed_days, settings.keep_runs),
         audit_days=settings.audit_days,
         report_zone=settings.report_zone,
+        beat_interval_s=settings.beat_interval_s,
     )
     return 0
 

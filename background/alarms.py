@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import traceback
 
-from baton import telemetry
+from baton import meters, telemetry
 from baton.failpoints import failpoint
 from baton.store import alarm_channels, alarm_deliveries, alarms
 from baton.store.alarm_channels import ChannelView
@@ -61,6 +61,7 @@ def send(delivery_id: int) -> bool:
     failpoint("alarm.sent")
     with write(place.engine) as connection:
         alarm_deliveries.sent(connection, delivery, place.clock.now_ms())
+    meters.DELIVERIES.add(1, "sent")
     telemetry.event("alarm.sent", alarm=alarm.id, channel=channel.name, condition=alarm.condition)
     return True
 
@@ -115,6 +116,7 @@ def _note_failure(place: Here, delivery: DeliveryView, problem: str) -> None:
         alarm_deliveries.failed(connection, delivery, problem, again_ms, now_ms)
         # a channel that is down takes its time to say so: the others must not wait behind all it has
         alarm_deliveries.rest(connection, delivery, now_ms + REST_S * 1000)
+    meters.DELIVERIES.add(1, "failed" if has_more else "given_up")
     telemetry.warning(
         "alarm.not_sent", channel=delivery.channel_name, problem=problem, tries=delivery.tries, again=has_more
     )

@@ -14,12 +14,19 @@ from rq.serializers import JSONSerializer
 from baton import telemetry
 from baton.broker import chores
 from baton.broker.client import connect
+from baton.broker.presence import new_executor_id
+from baton.broker.tally import Tally
+from baton.loop import Loop
 from baton.schedule import zone
 from baton.store.engine import make_engine
 from baton.store.retention import Keep
+from baton.vocabulary import Role
 
 from . import here
 from .here import Here
+
+_TALLY_ENDS_WITHIN_S = 6.0
+"""Longer than a word to Redis can take."""
 
 
 def run(
@@ -31,6 +38,7 @@ def run(
     keep: Keep,
     audit_days: int,
     report_zone: str,
+    beat_interval_s: float,
 ) -> None:
     """Do what is handed over until SIGTERM or SIGINT."""
     engine = make_engine(database_url)
@@ -39,9 +47,18 @@ def run(
     here.install(
         Here(engine, queue, public_url, tuple(webhook_hosts), keep, audit_days, zone.find(report_zone))
     )
+    # clients that wait for work have no time-out; a tally shall notice that nobody answers
+    own_redis = connect(redis_url)
+    tally = Tally(own_redis, Role.BACKGROUND, new_executor_id(), interval_s=beat_interval_s)
+    tally_loop = Loop("tally", tally.step)
+    tally_loop.start()
     telemetry.event("process.started")
     worker = SimpleWorker([queue], connection=redis, serializer=JSONSerializer)
     worker.work(with_scheduler=False, logging_level="WARNING")
     telemetry.event("process.stopped")
+    tally_loop.stop()
+    tally_loop.join(_TALLY_ENDS_WITHIN_S)
+    tally.leave()
+    own_redis.close()
     redis.close()
     engine.dispose()

@@ -11,7 +11,8 @@
     │   ├── BadSignature      not signed with the access token of this group
     │   ├── NewerVersion      written by a newer Baton than this one
     │   └── TooLarge          over the size bound of its kind
-    └── BrokerError           Redis cannot do what is asked (wrong version, not reachable)
+    ├── BrokerError           Redis cannot do what is asked (wrong version, not reachable)
+    └── NewerSchema           the database was migrated by a newer Baton than this one
 
 Each message says what was wrong (with the value), where, and how to mend it.
 """
@@ -69,3 +70,7 @@ class TooLarge(MessageError):
 
 class BrokerError(BatonError):
     """Redis cannot do what is asked of it."""
+
+
+class NewerSchema(BatonError):
+    """The database was migrated by a newer Baton; upgrade this process."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterable
 from types import FrameType
 
@@ -22,6 +23,9 @@ class Loop:
 
     def __init__(self, name: str, step: Callable[[], float]) -> None:
         self.name = name
+        self.steps = self.failures = 0
+        """How many steps came to an end, and how many raised."""
+        self._good_until_s = time.monotonic()
         self._step = step
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -45,15 +49,22 @@ class Loop:
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
+    def overdue_s(self) -> float:
+        """For how long no step has come to its end that should have; 0 while it rests as it wanted to."""
+        return max(0.0, time.monotonic() - self._good_until_s)
+
     def _run(self) -> None:
         back_off_s = 0.0
         while not self._stopping.is_set():
             try:
                 wait_s = self._step()
                 back_off_s = 0.0
+                self.steps += 1
+                self._good_until_s = time.monotonic() + max(0.0, wait_s)
             except Exception as problem:
                 # a role must outlive a lost connection or a bug in one pass; the trace is the record
                 back_off_s = min(max(back_off_s * 2, _FIRST_BACK_OFF_S), _LONGEST_BACK_OFF_S)
+                self.failures += 1
                 telemetry.problem("loop.failed", problem, loop=self.name, wait_s=back_off_s)
                 self._stopping.wait(back_off_s)
                 continue

@@ -132,6 +132,12 @@ def count(name: EventName) -> int:
     return _counts[name]
 
 
+def counts() -> dict[str, int]:
+    """How often each event happened in this process."""
+    with _counts_lock:
+        return dict(_counts)
+
+
 def observe(observer: Callable[[str, dict[str, object]], None]) -> None:
     """Call `observer(name, facts)` for each event: tests wait on events instead of sleeping."""
     _observers.append(observer)

@@ -9,6 +9,16 @@ from __future__ import annotations
 from enum import IntEnum, StrEnum
 
 
+class Role(StrEnum):
+    """What a process is for: a line of the Procfile."""
+
+    WEB = "web"
+    SCHEDULER = "scheduler"
+    EXECUTOR = "executor"
+    CALLBACKS = "callbacks"
+    BACKGROUND = "background"
+
+
 class ScheduleType(StrEnum):
     """Which kind of clock decides when a job fires."""
 

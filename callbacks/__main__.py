@@ -18,6 +18,7 @@ def run() -> int:
         database_url=settings.database_url,
         access_token=settings.access_token,
         late_after_s=settings.late_after_s,
+        beat_interval_s=settings.beat_interval_s,
     )
     return 0
 

@@ -63,7 +63,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What a batch changed, as counts."""
+    """What a batch changed."""
 
     ended: int = 0
     followups: int = 0

@@ -29,7 +29,7 @@ from baton.store import groups
 from baton.store.engine import read, write
 from baton.vocabulary import Outcome
 
-from . import failed_callbacks
+from . import counting, failed_callbacks
 from .apply import Applied, apply_batch, rejected, rejected_field
 
 BATCH_ENTRIES = 50
@@ -88,6 +88,7 @@ class Consumer:
     def apply(self, entries: Sequence[ResultEntry]) -> Applied:
         """Apply `entries` and take them out of the stream."""
         applied = self._write(entries)
+        counting.count(entries, applied, self._clock.now_ms())
         # committed, not yet acknowledged: read again after a crash, and then nothing changes
         failpoint("apply.committed")
         self._results.acknowledge(entries)

@@ -6,13 +6,17 @@ from baton import process_log, telemetry
 from baton.broker.client import connect, connect_blocking
 from baton.broker.presence import new_executor_id
 from baton.broker.results import Results
+from baton.broker.tally import Tally
 from baton.loop import Loop, run_until_signal
 from baton.store.engine import make_engine
+from baton.vocabulary import Role
 
 from .consumer import Consumer
 
 
-def run(*, redis_url: str, database_url: str, access_token: str, late_after_s: float) -> None:
+def run(
+    *, redis_url: str, database_url: str, access_token: str, late_after_s: float, beat_interval_s: float
+) -> None:
     """Apply results until SIGTERM or SIGINT. What is unfinished then, another consumer takes over."""
     engine = make_engine(database_url)
     redis, blocking = connect(redis_url), connect_blocking(redis_url)
@@ -21,8 +25,11 @@ def run(*, redis_url: str, database_url: str, access_token: str, late_after_s: f
     results = Results(redis, blocking, name)
     consumer = Consumer(engine, redis, results, access_token=access_token, late_after_s=round(late_after_s))
     telemetry.event("process.started", consumer=name)
-    run_until_signal([Loop("consumer", consumer.step)])
+    loops = [Loop("consumer", consumer.step)]
+    tally = Tally(redis, Role.CALLBACKS, name, interval_s=beat_interval_s, loops=loops)
+    run_until_signal([*loops, Loop("tally", tally.step)])
     telemetry.event("process.stopped", consumer=name)
+    tally.leave()
     blocking.close()
     redis.close()
     engine.dispose()

@@ -19,6 +19,7 @@ from .api import api
 from .breaker import Breaker
 from .forms.trigger import new_token
 from .health import health
+from .in_time import InTime
 from .live import live_pages
 from .options import Options
 from .pages.alarms import alarms_pages
@@ -90,6 +91,7 @@ def create_app(
         breaker=Breaker(clock),
         streams=Streams(options.max_streams),
         throttle=Throttle(clock),
+        in_time=InTime(options.answers_within_s),
         archive=archive,
     ).install(app)
     # in this order: who asks must be known before it is asked whether the form was made for them

@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from baton.store import access as accounts
 from baton.store.engine import read, write
 
+from . import scraper
 from .api import auth
 from .options import Options
 from .resources import resources
@@ -35,15 +36,18 @@ class Access(StrEnum):
     """Programs: a token in the Authorization header, and no cookie."""
     SCRIPT_TOKEN = "token for scripts"  # noqa: S105
     """Programs whose token was made for it: who writes scripts runs programs on executors."""
+    SCRAPER = "scraper"
+    """Who collects metrics: by the token of the settings, or from this machine where there is none."""
 
 
-FOR_PROGRAMS = (Access.TOKEN, Access.SCRIPT_TOKEN)
+FOR_PROGRAMS = (Access.TOKEN, Access.SCRIPT_TOKEN, Access.SCRAPER)
 
 
 ACCESS: dict[str, Access] = {
     "static": Access.ANYBODY,
     "health.healthz": Access.ANYBODY,
     "health.readyz": Access.ANYBODY,
+    "health.metrics": Access.SCRAPER,
     "sessions.new": Access.VISITOR,
     "sessions.create": Access.VISITOR,
     "sessions.welcome": Access.VISITOR,
@@ -126,7 +130,9 @@ def guard() -> BaseResponse | None:
     needed = ACCESS.get(request.endpoint)
     if needed is None:
         abort(403, "Nobody may do this.")
-    if needed in FOR_PROGRAMS:
+    if needed is Access.SCRAPER:
+        scraper.recognise()
+    elif needed in FOR_PROGRAMS:
         auth.recognise(is_for_scripts=needed is Access.SCRIPT_TOKEN)
     elif needed is not Access.ANYBODY:
         recognise()

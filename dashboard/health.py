@@ -1,17 +1,29 @@
-"""For those who watch the process: does it live, can it work."""
+"""For those who watch the installation: does the process live, can it work, how does everything go."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, jsonify
+from collections.abc import Callable
+from typing import TypeVar
+
+from flask import Blueprint, Response, jsonify, request
 from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from baton.broker import tally
+from baton.errors import MessageError, NewerSchema
 from baton.store.engine import pending_migrations, read
 
-from .resources import resources
+from .exposition import exposition
+from .queries import gauges
+from .queries.gauges import OfRows, Sample
+from .resources import Resources, resources
+
+T = TypeVar("T")
 
 health = Blueprint("health", __name__)
+
+_NOTHING = OfRows((), {}, ())
 
 
 @health.get("/healthz")
@@ -22,24 +34,79 @@ def healthz() -> Response:
 
 @health.get("/readyz")
 def readyz() -> tuple[Response, int]:
-    """SQL and Redis answer, and the tables are those of this version."""
-    states = {"database": _database(), "redis": _redis()}
+    """SQL and Redis answer in time, and the tables are those of this version."""
+    here = resources()
+    states = {
+        "database": _state(here, "ready database", lambda: _database(here)),
+        "redis": _state(here, "ready redis", lambda: _redis(here)),
+    }
     is_ready = all(state == "ok" for state in states.values())
     return jsonify(states), 200 if is_ready else 503
 
 
-def _database() -> str:
+@health.get("/metrics")
+def metrics() -> Response:
+    """All series. What a store that does not answer would say is left out, and `baton_up` says which."""
+    here = resources()
+    now_ms = here.now_ms()
+    rows = _answer(here, "metrics database", lambda: _rows(here, now_ms))
+    known = (rows or _NOTHING).groups
+    said = _answer(here, "metrics redis", lambda: _said(here, rows, now_ms))
+    totals, samples = said or ({}, [])
+    about = [
+        gauges.INFO.at(1, here.options.version),
+        gauges.UP.at(rows is not None, "database"),
+        gauges.UP.at(said is not None, "redis"),
+    ]
+    names = [group.app_name for group in known]
+    body, content_type = exposition(
+        totals, [*about, *(rows or _NOTHING).samples, *samples], names, request.headers.get("Accept", "")
+    )
+    return Response(body, content_type=content_type)
+
+
+def _state(here: Resources, name: str, question: Callable[[], str]) -> str:
     try:
-        with read(resources().engine) as connection:
+        return here.in_time.ask(name, question)
+    except TimeoutError:
+        return "does not answer in time"
+
+
+def _database(here: Resources) -> str:
+    try:
+        with read(here.engine) as connection:
             connection.execute(text("select 1"))
-        return "not migrated" if pending_migrations(resources().engine) else "ok"
+        return "not migrated" if pending_migrations(here.engine) else "ok"
+    except NewerSchema:
+        return "migrated by a newer version"
     except SQLAlchemyError:
         return "away"
 
 
-def _redis() -> str:
+def _redis(here: Resources) -> str:
     try:
-        resources().redis.ping()
+        here.redis.ping()
     except RedisError:
         return "away"
     return "ok"
+
+
+def _answer(here: Resources, name: str, question: Callable[[], T]) -> T | None:
+    try:
+        return here.in_time.ask(name, question)
+    except (TimeoutError, RedisError, SQLAlchemyError, MessageError):
+        return None
+
+
+def _rows(here: Resources, now_ms: int) -> OfRows:
+    with read(here.engine) as connection:
+        return gauges.of_rows(connection, now_ms)
+
+
+def _said(here: Resources, rows: OfRows | None, now_ms: int) -> tuple[dict[str, int], list[Sample]]:
+    known = (rows or _NOTHING).groups
+    samples = gauges.of_redis(here.redis, known, now_ms, silent_after_s=here.options.executor_dead_after_s)
+    if rows is not None:
+        with read(here.engine) as connection:
+            samples += gauges.of_lanes(connection, here.redis, rows, now_ms)
+    return tally.totals(here.redis, [group.app_name for group in known]), samples

@@ -32,6 +32,10 @@ class Options:
     """An executor whose last beat is older than this is shown as silent."""
     keep: Keep = FOR_EVER
     """How long runs are kept of groups that do not say it themselves."""
+    metrics_token: str = ""
+    """What a scraper must show; empty: only this machine may ask for metrics, and no proxy on it."""
+    answers_within_s: float = 2.0
+    """What health checks and metrics want to know of a store must be there by then."""
     max_streams: int = 8
     """Logs that are followed at the same time in this process; each holds one of its threads."""
     stream_lifetime_s: float = 300.0

@@ -13,6 +13,7 @@ from baton.archive import Archive
 from baton.clock import Clock
 
 from .breaker import Breaker
+from .in_time import InTime
 from .options import Options
 from .streams import Streams
 from .throttle import Throttle
@@ -32,6 +33,7 @@ class Resources:
     breaker: Breaker
     streams: Streams
     throttle: Throttle
+    in_time: InTime
     archive: Archive | None = None
     """Where run logs are that outlived their executor's disk; None: nowhere."""
 

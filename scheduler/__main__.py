@@ -22,6 +22,7 @@ def run() -> int:
         executor_dead_after_s=settings.executor_dead_after_s,
         no_executor_after_s=settings.no_executor_after_s,
         late_after_s=settings.late_after_s,
+        beat_interval_s=settings.beat_interval_s,
     )
     return 0
 

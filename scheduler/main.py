@@ -7,8 +7,11 @@ import socket
 from baton import telemetry
 from baton.broker.client import connect, connect_blocking
 from baton.broker.nudge import wait_for_nudge
+from baton.broker.presence import new_executor_id
+from baton.broker.tally import Tally
 from baton.loop import Loop, run_until_signal
 from baton.store.engine import make_engine
+from baton.vocabulary import Role
 
 from .alarm_router import AlarmRouter
 from .alarm_watch import AlarmWatch
@@ -38,6 +41,7 @@ def run(
     executor_dead_after_s: float,
     no_executor_after_s: float,
     late_after_s: float,
+    beat_interval_s: float,
 ) -> None:
     """Plan, push, sweep and watch until SIGTERM or SIGINT."""
     engine = make_engine(database_url)
@@ -80,21 +84,22 @@ def run(
             pusher_loop.wake()
         return 0.0
 
+    loops = [
+        sweeper_loop,
+        Loop("watcher", watcher.step),
+        Loop("alarm router", router.step),
+        Loop("alarm watch", alarm_watch.step),
+        Loop("late watch", late_watch.step),
+        Loop("chores", timetable.step),
+        pusher_loop,
+        planner_loop,
+        Loop("nudge", wake_when_nudged),
+    ]
+    tally = Tally(redis, Role.SCHEDULER, new_executor_id(), interval_s=beat_interval_s, loops=loops)
     telemetry.event("process.started")
-    run_until_signal(
-        [
-            sweeper_loop,
-            Loop("watcher", watcher.step),
-            Loop("alarm router", router.step),
-            Loop("alarm watch", alarm_watch.step),
-            Loop("late watch", late_watch.step),
-            Loop("chores", timetable.step),
-            pusher_loop,
-            planner_loop,
-            Loop("nudge", wake_when_nudged),
-        ]
-    )
+    run_until_signal([*loops, Loop("tally", tally.step)])
     telemetry.event("process.stopped")
+    tally.leave()
     blocking.close()
     redis.close()
     engine.dispose()

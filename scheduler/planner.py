@@ -15,7 +15,7 @@ from zlib import crc32
 
 from sqlalchemy import Connection, Engine
 
-from baton import telemetry
+from baton import meters, telemetry
 from baton.clock import SYSTEM_CLOCK, Clock
 from baton.errors import ScheduleError
 from baton.failpoints import failpoint
@@ -272,8 +272,10 @@ def _wait_s(next_due_ms: int | None, now_ms: int) -> float:
 
 def _tell(planned: Planned, plans: Sequence[Plan]) -> None:
     telemetry.detail("plan.done", jobs=planned.jobs, rows=planned.rows)
+    meters.PLANNED.add(planned.rows)
     for plan in plans:
         if plan.missed:
+            meters.MISFIRES.add(plan.missed)
             telemetry.event("plan.misfire", job_id=plan.job.id, missed=plan.missed, fired=len(plan.fires))
         if plan.stop_reason:
             telemetry.warning("plan.job_stopped", job_id=plan.job.id, reason=plan.stop_reason)

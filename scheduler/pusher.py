@@ -37,6 +37,7 @@ from baton.store.engine import read, write
 from baton.store.glue import GlueVersionView
 from baton.vocabulary import BlockStrategy, GlueType, OnLost, RouteStrategy, SerialScope
 
+from . import counting
 from .lanes import Lanes, choose_lanes
 from .trigger_messages import TriggerMessages
 
@@ -188,7 +189,7 @@ class Pusher:
             failure = problem
         # in their lanes, not yet marked: if this process dies here, the next push says "repeated"
         failpoint("push.done")
-        self._record(pushed)
+        self._record(pushed, rows)
         if failure is not None:
             raise failure
         if pushed.waiting:
@@ -246,6 +247,7 @@ class Pusher:
                     pushed.waiting += len(part)
                     continue
                 now_ms = self._clock.now_ms()
+                counting.count_answers(app_name, part, answers, now_ms, is_first=not already_judged)
                 for (row, message), answer in zip(part, answers, strict=True):
                     _count(pushed, answer)
                     if answer.verdict not in _UNMARKED:
@@ -287,15 +289,17 @@ class Pusher:
             sealed.append((row, _push_row(row, lane, frame, already_judged=already_judged)))
         return sealed
 
-    def _record(self, pushed: Pushed) -> None:
+    def _record(self, pushed: Pushed, rows: Sequence[runs.PendingRow]) -> None:
         if not pushed.marks and not pushed.refused:
             return
         now_ms = self._clock.now_ms()
         with write(self._engine) as connection:
             runs.mark_pushed(connection, pushed.marks)
-            runs.mark_refused(connection, pushed.refused, now_ms)
+            refused = runs.mark_refused(connection, pushed.refused, now_ms)
             if pushed.refused:
                 alarms.raise_refused(connection, list(pushed.refused), now_ms)
+        if refused == len(pushed.refused):  # else another pusher refused the same ones, and counts them
+            counting.count_refused([row for row in rows if row.log_id in pushed.refused])
         telemetry.detail(
             "push.done", queued=pushed.queued, repeated=pushed.repeated, discarded=pushed.discarded,
             covered=pushed.covered, refused=len(pushed.refused), waiting=pushed.waiting,

@@ -13,9 +13,11 @@ from baton.broker.client import connect, connect_blocking
 from baton.broker.consumer import Consumer
 from baton.broker.mailbox import Mailbox
 from baton.broker.presence import ExecutorInfo, new_executor_id
+from baton.broker.tally import Tally
 from baton.clock import SYSTEM_CLOCK
 from baton.envelope import group_key
 from baton.loop import Loop
+from baton.vocabulary import Role
 
 from . import builtin, guard
 from .abilities import Abilities
@@ -75,6 +77,8 @@ class Assembly:
         self.executor = self.courier.executor = self._executor()
         self._beats = [Loop("leases", self._leases(seat).step) for seat in self.seats]
         self.loops = self._loops()
+        self.tally = self._tally()
+        self.loops.append(Loop("tally", self.tally.step))
 
     def beat(self) -> None:
         """Say at once how this executor is."""
@@ -173,6 +177,17 @@ class Assembly:
         if told.reload:
             loops.append(Loop("reload", Reloader(told.handlers, self.executor.renew_children).step))
         return loops
+
+    def _tally(self) -> Tally:
+        told = self._settings
+        return Tally(
+            self._redis,
+            Role.EXECUTOR,
+            self.executor_id,
+            interval_s=told.beat_interval_s,
+            loops=tuple(self.loops),
+            app_name=told.app_names[0],
+        )
 
     def _leases(self, seat: Seat) -> Leases:
         return Leases(

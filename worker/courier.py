@@ -16,7 +16,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import replace
 
-from baton import telemetry
+from baton import meters, telemetry
 from baton.broker.consumer import MAX_SETTLE_RUNS, Claimed, Limit, Room, Settled
 from baton.clock import SYSTEM_CLOCK
 from baton.envelope import seal, unseal
@@ -269,6 +269,7 @@ class Courier:
             self._spool.accepted(run.segment)
         if claimed:
             failpoint("claim.done")
+            meters.CLAIMED.add(len(claimed), seat.app_name)
         return accepted
 
     def _accept(self, seat: Seat, claimed: Claimed) -> Run | None:

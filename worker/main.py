@@ -62,6 +62,7 @@ def _stop(parts: Assembly, asked: _Asked, drain_grace_s: float) -> None:
     farewell.end(parts.loops)
     if parts.archiver is not None:
         parts.archiver.finish(LAST_STORE_S)
+    parts.tally.leave()
     parts.guard.dismiss()
 
 

@@ -78,6 +78,11 @@ def running_since(redis: Redis, app_name: str, log_ids: Sequence[int]) -> dict[i
     return {log_id: int(lease.split(b"|", 4)[3]) for log_id, lease in leases.items()}
 
 
+def held(redis: Redis, app_name: str) -> int:
+    """How many runs of a group executors have a lease on."""
+    return redis.hlen(GroupKeys(app_name).named("leases"))
+
+
 def _leases(redis: Redis, app_name: str, log_ids: Sequence[int]) -> dict[int, bytes]:
     if not log_ids:
         return {}

@@ -31,8 +31,12 @@
 | `mail:<executor>` | list | 60 s | requests to one executor |
 | `reply:<nonce>` | list | 60 s | one answer |
 | `results` | stream | entries until applied | endings of runs |
+| `totals` | hash | none | series -> what processes counted, ever; `baton/meters.py` has the names |
+| `tallies` | zset | 1 hour after its last | process -> when it last said that it lives, Redis clock, ms |
+| `processes` | hash | with its tally | process -> the number of its last word, and who it is (msgpack) |
 
-Outside any group: `baton:nudge`, a zset with one member, the wake-up hint for schedulers.
+Outside any group: `baton:nudge`, a zset with one member, the wake-up hint for schedulers; and `totals`,
+`tallies` and `processes` of all processes but executors, under a name that no group can have.
 
 In the Redis of a user's RQ, if its workers have the hook: the channel `baton:rq`, and
 `baton:rq:result:<job id>`, a string kept for a day, with what the function returned.
@@ -46,6 +50,8 @@ from dataclasses import dataclass
 NUDGE = "baton:nudge"
 RQ_CHANNEL = "baton:rq"
 RESULTS_GROUP = "callbacks"
+INSTALLATION = ":"
+"""Stands for a group where something belongs to none: no group can be called so."""
 
 
 def lane_of(job_id: int, *, executor_id: str = "", tag: str = "") -> str:

@@ -188,6 +188,16 @@ def backlog(redis: Redis, app_name: str) -> StreamBacklog:
     return StreamBacklog(app_name, int(entries), oldest_ms)
 
 
+def in_hand(redis: Redis, app_name: str) -> int:
+    """Entries that a consumer has read and not acknowledged; 0 while nobody has read any."""
+    try:
+        return int(redis.xpending(_stream(app_name), RESULTS_GROUP)["pending"])
+    except ResponseError as problem:
+        if "NOGROUP" not in str(problem):
+            raise
+        return 0
+
+
 def lane_ending(reason: str, executor: str, attempt: int, trigger_frame: bytes) -> bytes:
     """The payload of an ending that no executor speaks for, as the scripts write it."""
     frame: bytes = msgpack.packb([reason, executor, attempt, trigger_frame])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +19,7 @@ from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import NoScriptError
 
+from .. import meters
 from ..errors import BrokerError
 from .keys import GroupKeys
 
@@ -39,10 +41,13 @@ class Script:
     def run(self, redis: Redis, keys: GroupKeys, arguments: Sequence[Argument]) -> Any:
         """Run it; the script is sent again if the server has forgotten it."""
         names = [keys.named(name) for name in self.keys]
+        began_s = time.perf_counter()
         try:
-            return redis.evalsha(self.sha, len(names), *names, *arguments)
+            answer = redis.evalsha(self.sha, len(names), *names, *arguments)
         except NoScriptError:
-            return redis.eval(self.source, len(names), *names, *arguments)
+            answer = redis.eval(self.source, len(names), *names, *arguments)
+        meters.SCRIPT_SECONDS.observe(time.perf_counter() - began_s, self.name)
+        return answer
 
     def queue(self, pipeline: Pipeline, keys: GroupKeys, arguments: Sequence[Argument]) -> None:
         """Add a call to a pipeline; the script must have been loaded on this server."""

@@ -47,6 +47,15 @@ class DeliveryView:
     channel_name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Deliveries on their way."""
+
+    deliveries: int
+    oldest_ms: int
+    """When the alarm of the oldest was raised; 0 without any."""
+
+
 _ALL: Select[Any] = select(
     *(_TABLE.c[field.name] for field in fields(DeliveryView) if field.name in _TABLE.c),
     AlarmChannel.name.label("channel_name"),
@@ -136,6 +145,17 @@ def _put(
         .values(values)
     )
     mark_run(connection, delivery.alarm_id)
+
+
+def waiting(connection: Connection) -> Waiting:
+    """What people are not told yet."""
+    statement = (
+        select(func.count(), func.coalesce(func.min(Alarm.created_at), 0))
+        .select_from(AlarmDelivery)
+        .join(Alarm, Alarm.id == AlarmDelivery.alarm_id)
+        .where(text(UNDELIVERED))
+    )
+    return Waiting(*connection.execute(statement).one())
 
 
 def mark_run(connection: Connection, alarm_id: int) -> None:

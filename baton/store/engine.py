@@ -20,7 +20,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from ..errors import InputError
+from ..errors import InputError, NewerSchema
 
 BUSY_WAIT_MS = 10_000
 """How long SQLite itself waits for a writer that does not queue: a shell, a backup."""
@@ -82,14 +82,23 @@ def downgrade(url: str, revision: str) -> None:
 
 
 def pending_migrations(engine: Engine) -> list[str]:
-    """The revisions this database lacks, oldest first; empty when it is up to date."""
+    """The revisions this database lacks, oldest first; empty when it is up to date.
+
+    Raises `NewerSchema` where it has revisions that this version does not know.
+    """
     from alembic.migration import MigrationContext
     from alembic.script import ScriptDirectory
+    from alembic.script.revision import ResolutionError
 
     scripts = ScriptDirectory(str(_MIGRATIONS))
     with engine.connect() as connection:
         current = MigrationContext.configure(connection).get_current_heads()
-    missing = [each.revision for each in scripts.iterate_revisions("heads", current or "base")]
+    try:
+        missing = [each.revision for each in scripts.iterate_revisions("heads", current or "base")]
+    except ResolutionError:
+        raise NewerSchema(
+            f"the database is at {', '.join(current)}, which this version does not know: upgrade this process"
+        ) from None
     return missing[::-1]
 
 

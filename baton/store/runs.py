@@ -135,10 +135,15 @@ class Finished:
     on_lost: str
     shard_index: int
     shard_total: int
+    due_ms: int
+    """When it might have been pushed."""
     attempt: int
     outcome: str
     retry_refused: bool
     """Of the job; False if it is gone."""
+    started_ms: int
+    """0: no handler began."""
+    ended_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,11 +372,11 @@ def mark_pushed(connection: Connection, marks: Sequence[Mark]) -> None:
     _MARK_PUSHED.execute(connection, [(mark.log_id, mark.trigger_msg, mark.pushed_at_ms) for mark in marks])
 
 
-def mark_refused(connection: Connection, reasons: Mapping[int, str], now_ms: int) -> None:
-    """End pending rows that can never be pushed, by log id, each with its reason."""
+def mark_refused(connection: Connection, reasons: Mapping[int, str], now_ms: int) -> int:
+    """End pending rows that can never be pushed, by log id, each with its reason; answers how many ended."""
     _lock(connection, reasons)
     rows = [(log_id, refusal(reason), now_ms) for log_id, reason in reasons.items()]
-    _MARK_REFUSED.execute(connection, rows)
+    return _MARK_REFUSED.execute(connection, rows)
 
 
 def refusal(reason: str) -> str:
@@ -407,6 +412,7 @@ _STANDING = (
         JobLog.on_lost,
         JobLog.shard_index,
         JobLog.shard_total,
+        case((JobLog.not_before > JobLog.trigger_time, JobLog.not_before), else_=JobLog.trigger_time),
     )
     .where(among(JobLog.id))
     .order_by(JobLog.id)
@@ -473,7 +479,9 @@ def finish(connection: Connection, endings: Sequence[RunEnding]) -> list[Finishe
         del standing[ending.log_id]
         attempt = max(row[_ATTEMPT], ending.attempt)
         values.append(_ended_row(row[_HANDLE_MSG], attempt, ending))
-        facts = (*row[_LOG_ID:], attempt, str(ending.outcome), row[_JOB_ID] in retry_refused)
+        is_retried = row[_JOB_ID] in retry_refused
+        times = (ending.started_ms, ending.handle_time_ms)
+        facts = (*row[_LOG_ID:], attempt, str(ending.outcome), is_retried, *times)
         ended.append(Finished(*facts))
     _FINISH.execute(connection, values)
     return ended

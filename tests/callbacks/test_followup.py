@@ -17,6 +17,7 @@ def ended(outcome: Outcome = Outcome.FAILED, **fields: Any) -> Finished:
         "executor_handler": "report", "executor_param": "p", "executor_fail_retry_count": 2,
         "executor_timeout": 9, "block_strategy": "COVER_EARLY", "on_lost": "RERUN", "attempt": 4,
         "shard_index": 1, "shard_total": 5, "retry_refused": False,
+            "due_ms": 1_000, "started_ms": 1_500, "ended_ms": 2_000,
     }  # fmt: skip
     return Finished(**(values | fields))
 

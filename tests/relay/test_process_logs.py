@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 from urllib.request import urlopen
 
 import pytest
 
 from config import EXIT_CONFIG
-from tests.processes import Process
+from tests.processes import Process, free_port
 from tests.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -20,12 +19,6 @@ pytestmark = pytest.mark.slow
 def objects(process: Process) -> list[dict]:
     """What it said; fails on a line that is no object."""
     return [json.loads(line) for line in process.output.splitlines()]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def answers(port: int) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import sys
 from pathlib import Path
 from urllib.request import urlopen
@@ -17,7 +16,7 @@ from baton.broker.client import connect
 from baton.broker.presence import executors
 from baton.store.models import JobLog
 from tests.conftest import REDIS_PROGRAMS, missing
-from tests.processes import Process, Processes
+from tests.processes import Process, Processes, free_port
 from tests.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -28,7 +27,7 @@ class Machine:
 
     def __init__(self, folder: Path) -> None:
         self.state = folder / "state"
-        self.port = _free_port()
+        self.port = free_port()
         self.processes = Processes(
             folder,
             {
@@ -63,13 +62,6 @@ class Machine:
 
     def redis(self) -> Redis:
         return connect((self.state / "redis_url").read_text("utf-8").strip())
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture
