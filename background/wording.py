@@ -33,6 +33,7 @@ _WHAT: dict[str, str] = {
     AlarmCondition.EXECUTOR_LOST: "Executor lost",
     AlarmCondition.RESULT_KEPT: "Results could not be applied",
     AlarmCondition.SPOOL_FULL: "Spool full",
+    AlarmCondition.FINDING: "Invariant broken",
     AlarmCondition.RECOVERED: "Well again",
 }
 NAMES = (

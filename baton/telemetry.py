@@ -60,6 +60,9 @@ EventName = Literal[
     "spool.full",  # nothing is claimed until Redis takes results
     "spool.relieved",  # claiming goes on
     "spool.left",  # a stopping executor leaves endings for the next start on this disk
+    "scan.done",  # both stores were looked through for broken invariants
+    "scan.found",  # broken invariants that stay
+    "scan.repaired",  # findings were repaired
     "retention.cap",  # run logs took more room than they may; the oldest `files` are gone
     "archive.done",  # `logs` were stored in the archive
     "archive.failed",  # the archive did not take or give a log; it is asked again

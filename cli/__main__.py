@@ -30,6 +30,7 @@ COMMANDS = {
     "token": "make, list and revoke tokens for the API",
     "check": "look at the settings and name every problem",
     "doctor": "look at everything here and at what lags behind; exit code 0 when nothing is bad",
+    "scan": "look for broken invariants in database and Redis, and repair them; exit code 0 when all hold",
     "next-fires": "print when a cron expression fires; needs no settings",
     "backfill": "plan fire times of the past that had no run",
     "version": "print the version",

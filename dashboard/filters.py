@@ -73,6 +73,7 @@ LABELS: dict[str, str] = {
     AlarmCondition.EXECUTOR_LOST: "Executor lost",
     AlarmCondition.RESULT_KEPT: "Results could not be applied",
     AlarmCondition.SPOOL_FULL: "Spool full",
+    AlarmCondition.FINDING: "Invariant broken",
     AlarmCondition.RECOVERED: "Well again",
     GlueType.BEAN: "Handler",
     GlueType.GLUE_SHELL: "Shell script",

@@ -40,6 +40,7 @@ class Chore:
 
 
 TIMETABLE = (
+    Chore("background.scan.scan", every_s=60, at_s=30),
     Chore("background.alarms.forget", every_s=_HOUR_S, at_s=600),
     Chore("background.reports.count", every_s=60, at_s=5),
     Chore("background.reports.forget_hours", every_s=_HOUR_S, at_s=1800),

@@ -32,7 +32,7 @@
 | `reply:<nonce>` | list | 60 s | one answer |
 | `results` | stream | entries until applied | endings of runs |
 | `totals` | hash | none | series -> what processes counted, ever; `baton/meters.py` has the names |
-| `tallies` | zset | 1 hour after its last | process -> when it last said that it lives, Redis clock, ms |
+| `tallies` | zset | none, each for 1 hour | process -> when it last said that it lives, Redis clock, ms |
 | `processes` | hash | with its tally | process -> the number of its last word, and who it is (msgpack) |
 
 Outside any group: `baton:nudge`, a zset with one member, the wake-up hint for schedulers; and `totals`,
@@ -44,11 +44,64 @@ In the Redis of a user's RQ, if its workers have the hook: the channel `baton:rq
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+
+@dataclass(frozen=True, slots=True)
+class KeyRule:
+    """What the table says of a key, or of all keys of a family."""
+
+    kind: str
+    """As the command TYPE says it."""
+    expires: bool = False
+    is_family: bool = False
+    """Something follows behind a colon: a lane, an executor, a number."""
+    is_alone: bool = True
+    """It is there without anything behind it."""
+
+
+RULES = {
+    "epoch": KeyRule("string"),
+    "opening": KeyRule("string"),
+    "queue": KeyRule("list", is_family=True, is_alone=False),
+    "ready": KeyRule("zset", is_family=True),
+    "seq": KeyRule("string"),
+    "marker": KeyRule("zset", is_family=True),
+    "running": KeyRule("hash"),
+    "facts": KeyRule("hash"),
+    "needs": KeyRule("hash"),
+    "siblings": KeyRule("set", is_family=True, is_alone=False),
+    "own": KeyRule("set", is_family=True, is_alone=False),
+    "leases": KeyRule("hash"),
+    "held": KeyRule("set", is_family=True, is_alone=False),
+    "cancels": KeyRule("hash"),
+    "reruns": KeyRule("hash"),
+    "token": KeyRule("string"),
+    "turns": KeyRule("hash"),
+    "uses": KeyRule("hash", expires=True, is_family=True, is_alone=False),
+    "last": KeyRule("hash", expires=True, is_family=True, is_alone=False),
+    "seen": KeyRule("string", expires=True, is_family=True, is_alone=False),
+    "progress": KeyRule("string", expires=True, is_family=True, is_alone=False),
+    "executors": KeyRule("hash"),
+    "beats": KeyRule("hash"),
+    "drains": KeyRule("hash"),
+    "mail": KeyRule("list", expires=True, is_family=True, is_alone=False),
+    "reply": KeyRule("list", expires=True, is_family=True, is_alone=False),
+    "results": KeyRule("stream"),
+    "totals": KeyRule("hash"),
+    "tallies": KeyRule("zset"),
+    "processes": KeyRule("hash"),
+}
+"""The table above, for the invariant scanner: a test compares the two."""
+
+ALL_KEYS = "baton:*"
+"""The pattern of every key of ours."""
 NUDGE = "baton:nudge"
 RQ_CHANNEL = "baton:rq"
+_RQ_RESULT = "baton:rq:result:"
+_IN_GROUP = re.compile(r"baton:\{([^{}]+)\}:(.+)", re.DOTALL)
 RESULTS_GROUP = "callbacks"
 INSTALLATION = ":"
 """Stands for a group where something belongs to none: no group can be called so."""
@@ -61,9 +114,45 @@ def lane_of(job_id: int, *, executor_id: str = "", tag: str = "") -> str:
     return f"{job_id}#{tag}" if tag else str(job_id)
 
 
+def job_of(lane: str) -> str:
+    """The part of a lane that names its job."""
+    return re.split("[@#]", lane, maxsplit=1)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPlace:
+    """A key name taken apart."""
+
+    app_name: str
+    """Empty outside any group."""
+    family: str
+    """Its name in the table, or what stands where that should be."""
+    rest: str = ""
+    """What stands behind the colon."""
+    rule: KeyRule | None = None
+    """None: the table does not have it."""
+
+
+def place_of(key: str) -> KeyPlace:
+    """Which row of the table a key belongs to."""
+    if key == NUDGE:
+        return KeyPlace("", key, rule=KeyRule("zset"))
+    if key.startswith(_RQ_RESULT):
+        return KeyPlace("", key, rule=KeyRule("string", expires=True))
+    inside = _IN_GROUP.fullmatch(key)
+    if inside is None:
+        return KeyPlace("", key)
+    app_name, name = inside.groups()
+    family, colon, rest = name.partition(":")
+    rule = RULES.get(family)
+    if rule is not None and not (rule.is_family if colon else rule.is_alone):
+        rule = None
+    return KeyPlace("" if app_name == INSTALLATION else app_name, family, rest, rule)
+
+
 def rq_result(job_id: str) -> str:
     """Where the hook in an RQ worker leaves what a function returned."""
-    return f"baton:rq:result:{job_id}"
+    return _RQ_RESULT + job_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 from redis import Redis
@@ -160,12 +161,35 @@ def results_passed(redis: Redis, app_name: str, mark: str) -> bool:
     return not entries
 
 
+@dataclass(frozen=True, slots=True)
+class WrongLane:
+    """A lane of which invariant R does not hold."""
+
+    lane: str
+    what: str
+    """`unready`, `ready` or `slot`: see `audit.lua`."""
+    log_id: int
+    """Its first message, or the run that has a slot and no lease; 0 where there is none."""
+
+
 def repair_ready(redis: Redis, app_name: str, lanes: Iterable[str]) -> int:
-    """Check invariant R for these lanes and repair it; answers how many were wrong."""
-    keys = GroupKeys(app_name)
-    names = list(lanes)
-    wrong = 0
+    """Check invariant R for these lanes and repair it; answers how much was wrong."""
+    return len(_audit(redis, app_name, lanes, "repair"))
+
+
+def wrong_lanes(redis: Redis, app_name: str, lanes: Iterable[str]) -> list[WrongLane]:
+    """Where invariant R does not hold, each lane looked at in one moment. Nothing is changed."""
+    return _audit(redis, app_name, lanes, "look")
+
+
+def _audit(redis: Redis, app_name: str, lanes: Iterable[str], verb: str) -> list[WrongLane]:
+    keys, names = GroupKeys(app_name), list(lanes)
+    wrong: list[WrongLane] = []
     for start in range(0, len(names), 100):
         batch = names[start : start + 100]
-        wrong += int(scripts.load("audit").run(redis, keys, [keys.prefix, *batch]))
+        flat = scripts.load("audit").run(redis, keys, [keys.prefix, verb, *batch])
+        wrong += [
+            WrongLane(flat[i].decode(), flat[i + 1].decode(), int(flat[i + 2]))
+            for i in range(0, len(flat), 3)
+        ]
     return wrong

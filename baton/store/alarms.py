@@ -6,6 +6,7 @@ recovered:<alarm id>      what that alarm was about is well again
 lost:<executor id>        that executor stopped beating
 no-executor:<group>:<ms>  runs wait there since then, and nobody listens
 kept:<group>:<id>         results that could not be applied wait, this is the oldest
+finding:<finding>:<ms>    broken invariants of that kind are seen since then, this is the first
 spool:<executor id>:<h>   the spool of that executor was full, or nearly, in that hour
 """
 

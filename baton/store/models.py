@@ -495,6 +495,47 @@ class FailedCallback(Base):
     discard_reason: Mapped[str] = mapped_column(Text, server_default="")
 
 
+class Finding(Base):
+    """A broken invariant, while scans see it."""
+
+    __tablename__ = "finding"
+    __table_args__ = (UniqueConstraint("check_name", "app_name", "subject"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    check_name: Mapped[str] = mapped_column(String(64))
+    """As in `baton/scanner/checks`."""
+    app_name: Mapped[str] = mapped_column(String(64))
+    subject: Mapped[str] = mapped_column(String(255))
+    evidence: Mapped[str] = mapped_column(Text)
+    log_id: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    job_id: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    executor_id: Mapped[str] = mapped_column(String(255), server_default="")
+    lane: Mapped[str] = mapped_column(String(255), server_default="")
+    first_seen: Mapped[int] = mapped_column(EpochMs)
+    last_seen: Mapped[int] = mapped_column(EpochMs)
+    sightings: Mapped[int] = mapped_column(server_default=text("1"))
+    mark: Mapped[str] = mapped_column(String(48), server_default="")
+    """The newest result right after it was first seen: one up to there might explain it."""
+    is_confirmed: Mapped[bool] = mapped_column(server_default=false())
+    is_told: Mapped[bool] = mapped_column(server_default=false())
+
+
+class Scan(Base):
+    """The last scan for broken invariants: one row."""
+
+    __tablename__ = "scan"
+    __table_args__ = (CheckConstraint("id = 1", name="only_the_last"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    began_at: Mapped[int] = mapped_column(EpochMs)
+    took_ms: Mapped[int]
+    by_whom: Mapped[str] = mapped_column(String(128))
+    rows: Mapped[int]
+    keys: Mapped[int]
+    reached: Mapped[str] = mapped_column(Text)
+    """JSON: group -> the run up to which its unfinished ones were walked through."""
+
+
 class User(Base):
     """A person who may sign in to the dashboard."""
 

@@ -69,3 +69,16 @@ def test_every_requirement_has_its_reason():
         for before, line in zip(["", *lines], lines, strict=False):
             if line and not line.startswith(("#", "-r")):
                 assert "  # " in line or before.startswith("#"), f"{name}: {line}"
+
+
+def test_the_page_on_health_has_every_check():
+    from baton.scanner.checks import CHECKS
+
+    said = {
+        f"| `{check.name}` | {check.title} | {check.meaning} | {check.remedy} | "
+        f"{'by itself' if check.is_leftover else 'yes' if check.repair else 'no'} |"
+        for check in CHECKS
+    }
+    rows = (ROOT / "docs" / "health.md").read_text("utf-8").splitlines()
+
+    assert {row for row in rows if row.startswith("| `")} == said

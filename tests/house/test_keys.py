@@ -25,6 +25,22 @@ def test_no_other_file_names_a_key():
     assert found == []
 
 
+_ROW = re.compile(r"^\| `(\w+)(:<\w+>)?` \| (\w+) \| ([^|]*) \| (.*) \|$", re.MULTILINE)
+_TYPES = {"counter": "string", "bitmap": "string"}
+
+
+def test_the_rules_for_keys_say_what_their_table_says():
+    rows = _ROW.findall(keys.__doc__ or "")
+    said = {
+        name: (_TYPES.get(kind, kind), bool(re.match(r"\d+ ", lifetime)))
+        for name, _, kind, lifetime, _ in rows
+    }
+    families = {name for name, rest, *_ in rows if rest or f"`{name}:@" in (keys.__doc__ or "")}
+
+    assert {name: (rule.kind, rule.expires) for name, rule in keys.RULES.items()} == said
+    assert {name for name, rule in keys.RULES.items() if rule.is_family} == families
+
+
 def test_scripts_derive_only_documented_keys_from_the_prefix():
     for path in sorted((ROOT / "baton" / "broker" / "lua").glob("*.lua")):
         derived = set(re.findall(r"prefix \.\. '(\w+):'", path.read_text("utf-8")))
