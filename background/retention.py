@@ -15,6 +15,7 @@ from baton.store import failed_callbacks, retention
 from baton.store.engine import read, write
 from baton.store.retention import Spent
 
+from . import reports
 from .here import here
 
 CLEAN = "background.retention.clean"
@@ -55,6 +56,8 @@ def delete_old_runs(period_ms: int) -> int:
 def clean(clean_up_id: str, spent: dict[str, Any], after_id: int = 0, deleted: int = 0) -> int:
     """Delete what a person asked for; what is left after a share is handed over again, behind other work."""
     place = here()
+    if not after_id:
+        reports.count(place.clock.now_ms())  # or what ended a moment ago would stay
     share = delete_spent(place.engine, Spent(**spent), after_id=after_id, for_s=SHARE_S, clock=place.clock)
     deleted += share.deleted
     if share.is_done:

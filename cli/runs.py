@@ -17,7 +17,7 @@ from baton.clock import SYSTEM_CLOCK
 from baton.envelope import group_key
 from baton.errors import InputError
 from baton.retention import delete_spent
-from baton.store import retention, runs
+from baton.store import reports, retention, runs
 from baton.store.engine import read, write
 from baton.store.retention import Spent
 from baton.store.runs import RunFilter, RunView
@@ -228,6 +228,7 @@ def _kill(here: Installation, arguments: argparse.Namespace) -> int:
 
 def _clean(here: Installation, arguments: argparse.Namespace) -> int:
     spent = _spent(here, arguments)
+    _warn_if_not_counted(here)
     if not arguments.yes:
         with read(here.engine) as connection:
             found = retention.count(connection, spent, retention.floor(connection, spent), _MOST_COUNTED)
@@ -250,6 +251,18 @@ def _clean(here: Installation, arguments: argparse.Namespace) -> int:
     else:
         print(f"{deleted:,} run{'s were' if deleted != 1 else ' was'} deleted")
     return 0
+
+
+def _warn_if_not_counted(here: Installation) -> None:
+    with read(here.engine) as connection:
+        counted_at = reports.progress(connection).counted_at
+    if counted_at < SYSTEM_CLOCK.now_ms() - retention.SETTLED_AFTER_MS:
+        since = f"since {moment(counted_at)}" if counted_at else "yet"
+        print(
+            f"baton: reports have not counted all runs {since}, and what they have not counted stays; "
+            "is the background process running?",
+            file=sys.stderr,
+        )
 
 
 def _spent(here: Installation, arguments: argparse.Namespace) -> Spent:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, update
 
 from baton.messages import HandleCallbackParam, TriggerParam
 from baton.store import models
@@ -47,6 +47,11 @@ def log_row(connection: Connection, group_id: int, job_id: int, **fields: Any) -
         "executor_handler": "demo",
     }
     return _insert(connection, models.JobLog, {**values, **fields})
+
+
+def reports_have_counted(connection: Connection, until_id: int = 2**60) -> None:
+    """All runs up to this one: they may be deleted then."""
+    connection.execute(update(models.ReportProgress).values(counted_id=until_id))
 
 
 def trigger_param(**fields: Any) -> TriggerParam:

@@ -2,8 +2,8 @@
 
 Only what has ended is ever deleted, and while its job exists nothing that ended within the last hour, because
 its result may come a second time. Rows are looked at in pages along an index, outside of any transaction that
-writes. Whether one may really go is asked where it is deleted: alarms still have to name it, and the children
-of a broadcast wait for all of its shards.
+writes. Whether one may really go is asked where it is deleted: alarms still have to name it, reports to count
+it, and the children of a broadcast wait for all of its shards.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from sqlalchemy.orm import aliased
 from ..vocabulary import Outcome
 from .bulk import among
 from .models import UNDELIVERED, UNROUTED, Alarm, AlarmDelivery, AuditEvent, ExecutorGroup, JobLog
+from .reports import IS_COUNTED
 
 SETTLED_AFTER_MS = 3600 * 1000
 """So long after its end a run is nobody's concern any more."""
@@ -176,7 +177,7 @@ def _goes(spent: Spent, floor_id: int) -> ColumnElement[bool]:
         and_(has_succeeded, _is_older(spent.ended_before_ms)),
         and_(not_(has_succeeded), _is_older(spent.failed_before_ms)),
     ]
-    return and_(JobLog.outcome.is_not(None), _is_older(spent.now_ms - SETTLED_AFTER_MS), or_(*reasons))
+    return and_(IS_COUNTED, _is_older(spent.now_ms - SETTLED_AFTER_MS), or_(*reasons))
 
 
 def _is_older(moment_ms: int) -> ColumnElement[bool]:
@@ -210,5 +211,5 @@ def _is_of_open_broadcast() -> ColumnElement[bool]:
 
 
 _DELETE = delete(JobLog).where(
-    among(JobLog.id), JobLog.outcome.is_not(None), not_(_has_to_be_told()), not_(_is_of_open_broadcast())
+    among(JobLog.id), IS_COUNTED, not_(_has_to_be_told()), not_(_is_of_open_broadcast())
 )

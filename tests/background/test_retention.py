@@ -16,8 +16,8 @@ from background.here import Here
 from baton.broker import chores
 from baton.broker.client import connect
 from baton.store.engine import write
-from baton.store.models import AuditEvent, FailedCallback, JobLog
-from baton.store.retention import Keep, Spent
+from baton.store.models import AuditEvent, FailedCallback, JobLog, ReportRow
+from baton.store.retention import Keep, Spent, of_deleted_job
 from tests import factories
 from tests.clocks import FakeClock
 
@@ -44,6 +44,7 @@ def group_id(engine: Engine, redis: Redis, clock: FakeClock, monkeypatch: pytest
     here.install(Here(engine, chores.queue(redis), keep=keep, audit_days=365, clock=clock))
     monkeypatch.setattr(retention, "_reached", {})
     with write(engine) as connection:
+        factories.reports_have_counted(connection)
         return factories.executor_group(connection)
 
 
@@ -99,6 +100,21 @@ def test_what_a_person_wants_gone_goes_in_shares_behind_other_work(
 
     assert left(engine) == stays
     assert len(queue.finished_job_registry.get_job_ids()) > 3, "several shares"
+
+
+def test_the_runs_of_a_deleted_job_are_counted_before_they_go(engine, redis, clock, group_id):
+    with write(engine) as connection:
+        factories.reports_have_counted(connection, 0)
+    add(engine, group_id, clock.now_ms() - 1000, times=3)
+
+    assert retention.clean("x", asdict(of_deleted_job(1))) == 3
+
+    assert left(engine) == []
+    with engine.connect() as connection:
+        totals = connection.execute(
+            select(ReportRow.succeeded).where(ReportRow.job_id == 1, ReportRow.span == "day")
+        ).scalars()
+        assert list(totals) == [3]
 
 
 def test_what_else_grows_is_bounded_too(engine, clock, group_id):

@@ -8,9 +8,11 @@ import pytest
 
 from baton.broker import chores
 from baton.retention import delete_spent
+from baton.store.engine import write
 from baton.store.models import AuditEvent, ExecutorGroup, JobLog
 from baton.store.retention import Keep, Spent
 
+from .. import factories
 from ..clocks import NOON_MS
 from .site import said
 
@@ -19,6 +21,8 @@ NEW = "/runs/clean-ups/new"
 
 
 def ended(site, group_id: int, job_id: int, days_ago: float, outcome: str = "succeeded") -> int:
+    with write(site.engine) as connection:
+        factories.reports_have_counted(connection)
     at_ms = NOON_MS - int(days_ago * DAY_MS)
     return site.run(group_id, job_id, outcome=outcome, trigger_time=at_ms, pushed_at=at_ms, handle_time=at_ms)
 

@@ -10,11 +10,13 @@ import pytest
 from baton.broker import chores
 from baton.retention import delete_spent
 from baton.store import jobs
+from baton.store.engine import write
 from baton.store.jobs import JobDraft
 from baton.store.models import Job, JobLog
 from baton.store.retention import Spent
 from dashboard.forms.job import JobForm
 
+from .. import factories
 from .site import said
 
 GOOD = {
@@ -169,6 +171,8 @@ def test_a_job_is_deleted_after_a_question_and_its_rows_in_the_background(site):
     assert [row.id for row in site.rows(Job)] == [other]
     [work] = chores.queue(site.redis).jobs
     assert work.func_name == "background.retention.clean"
+    with write(site.engine) as connection:
+        factories.reports_have_counted(connection)
     share = delete_spent(site.engine, Spent(**work.args[1]), for_s=10)
     assert (share.deleted, share.is_done) == (1, True)
     assert [row.id for row in site.rows(JobLog)] == [kept]

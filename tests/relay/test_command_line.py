@@ -126,6 +126,11 @@ def test_old_runs_are_counted_and_then_deleted(installation, command):
             ended = {"handle_code": 200, "handle_time": 2, "pushed_at": 1, "outcome": "succeeded"}
             factories.log_row(connection, group_id, job, trigger_time=1, **ended)
 
+    early = command("runs", "clean", "--older-than", "30d", "--job", "chatty")
+    assert early.stdout == "0 runs would be deleted; add --yes to delete\n"
+    assert "reports have not counted all runs yet" in early.stderr
+    with write(installation.engine) as connection:
+        factories.reports_have_counted(connection)
     counted = command("runs", "clean", "--older-than", "30d", "--job", "chatty")
     assert counted.stdout == "3 runs would be deleted; add --yes to delete\n", counted.stderr
     done = command("runs", "clean", "--older-than", "30d", "--job", "chatty", "--yes", "--json")

@@ -32,6 +32,7 @@ def test_a_background_process_killed_among_deletions_leaves_the_rest_to_the_next
             factories.log_row(connection, group_id, 1, trigger_time=old_ms, **ended)
         young = {**ended, "handle_time": SYSTEM_CLOCK.now_ms()}
         factories.log_row(connection, group_id, 1, trigger_time=SYSTEM_CLOCK.now_ms(), **young)
+        factories.reports_have_counted(connection)
     queue = chores.queue(baton.redis)
 
     chores.hand_over(queue, "background.retention.delete_old_runs", "first", 0, is_repeated=True)

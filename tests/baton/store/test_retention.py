@@ -12,7 +12,7 @@ from baton.store import alarm_channels, alarms, retention
 from baton.store.alarm_channels import ChannelDraft
 from baton.store.alarms import NewAlarm
 from baton.store.engine import read, write
-from baton.store.models import AlarmDelivery, AuditEvent, ExecutorGroup, JobLog
+from baton.store.models import AlarmDelivery, AuditEvent, ExecutorGroup, JobLog, ReportOpen
 from baton.store.retention import FOR_EVER, Keep, Spent, spent_by
 from baton.vocabulary import AlarmCondition, ChannelKind
 from tests import factories
@@ -32,6 +32,7 @@ class Runs:
             self.other_group_id = factories.executor_group(connection, app_name="other")
             self.job_id = factories.job(connection, self.group_id)
             self.other_job_id = factories.job(connection, self.group_id)
+            factories.reports_have_counted(connection)
 
     def add(self, days_old: float, outcome: str | None = "succeeded", **fields: Any) -> int:
         """A run that was triggered and ended so long ago."""
@@ -134,6 +135,24 @@ def test_nothing_goes_in_the_hour_after_its_end(runs):
     runs.keep(Keep(days=0, failed_days=0, runs=1))
 
     assert runs.left() == ids
+
+
+def test_a_run_stays_until_reports_have_counted_it(runs):
+    counted, uncounted = runs.add(40), runs.add(40)
+    with write(runs.engine) as connection:
+        factories.reports_have_counted(connection, counted)
+
+    assert runs.keep(Keep(days=30, failed_days=0, runs=0)) == 1
+    assert runs.left() == [uncounted]
+
+
+def test_a_run_stays_until_reports_know_what_became_of_it(runs):
+    late = runs.add(40)
+    with write(runs.engine) as connection:
+        connection.execute(insert(ReportOpen).values(log_id=late, counted_as="lost"))
+
+    assert runs.keep(Keep(days=30, failed_days=0, runs=0)) == 0
+    assert runs.left() == [late]
 
 
 def test_a_run_stays_until_people_were_told_of_it(runs):
