@@ -28,7 +28,7 @@ COMMANDS = {
     "plan": "show how jobs differ from what code and jobs.yaml declare",
     "apply": "make the jobs as code and jobs.yaml declare them",
     "token": "make, list and revoke tokens for the API",
-    "check": "look at the settings and name every problem",
+    "check": "see whether everything, or one role, is alive; an exit code for probes",
     "doctor": "look at everything here and at what lags behind; exit code 0 when nothing is bad",
     "scan": "look for broken invariants in database and Redis, and repair them; exit code 0 when all hold",
     "next-fires": "print when a cron expression fires; needs no settings",

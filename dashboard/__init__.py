@@ -13,13 +13,13 @@ from werkzeug.routing import IntegerConverter
 
 from baton.archive import Archive
 from baton.clock import SYSTEM_CLOCK, Clock
+from baton.in_time import InTime
 
-from . import access, errors, filters, security
+from . import access, counting, errors, filters, security
 from .api import api
 from .breaker import Breaker
 from .forms.trigger import new_token
 from .health import health
-from .in_time import InTime
 from .live import live_pages
 from .options import Options
 from .pages.alarms import alarms_pages
@@ -100,6 +100,7 @@ def create_app(
     security.install_form_guard(app)
     filters.install(app)
     errors.install(app)
+    counting.install(app)
     for noun in _NOUNS:
         app.register_blueprint(noun)
     _give_templates(app, options)

@@ -11,9 +11,9 @@ from sqlalchemy import Engine
 
 from baton.archive import Archive
 from baton.clock import Clock
+from baton.in_time import InTime
 
 from .breaker import Breaker
-from .in_time import InTime
 from .options import Options
 from .streams import Streams
 from .throttle import Throttle

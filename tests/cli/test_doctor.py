@@ -1,4 +1,4 @@
-"""`baton doctor` and `baton check`, as a probe or a person calls them."""
+"""`baton doctor`, as a person calls it."""
 
 from __future__ import annotations
 
@@ -191,14 +191,3 @@ def test_what_only_development_may_do_is_found(environ, capsys):
         "BATON_RELOAD", "BATON_SECURE_COOKIES=no",
     ]  # fmt: skip
     assert "appendonly yes" in found["bad redis persistence"][0]
-
-
-def test_check_names_problems_and_strange_names(environ, capsys):
-    environ.setenv("BATON_CONCURENCY", "4")
-    assert main(["check", "--json"]) == 0
-    assert "did you mean BATON_CONCURRENCY" in json.loads(capsys.readouterr().out)["warnings"][0]
-
-    environ.setenv("BATON_CONCURRENCY", "many")
-    assert main(["check", "--json"]) == 78
-    [problem] = json.loads(capsys.readouterr().out)["problems"]
-    assert problem.startswith("BATON_CONCURRENCY is 'many'")

@@ -8,7 +8,6 @@ import sys
 
 import pytest
 
-import config
 from cli.__main__ import COMMANDS
 from tests.processes import ROOT
 
@@ -57,23 +56,6 @@ def test_version():
     import baton as package
 
     assert baton("version").stdout == f"baton {package.__version__}\n"
-
-
-def test_check_finds_usable_settings_usable_and_warns():
-    said = baton("check", BATON_CONCURENCY="3")
-
-    assert said.returncode == 0
-    assert "did you mean BATON_CONCURRENCY?" in said.stdout
-    assert "The settings are usable." in said.stdout
-
-
-def test_check_names_every_problem():
-    said = baton("check", PORT="x", BATON_CONCURRENCY="y")
-
-    assert said.returncode == config.EXIT_CONFIG
-    assert "- PORT is 'x'" in said.stderr
-    assert "- BATON_CONCURRENCY is 'y'" in said.stderr
-    assert "Traceback" not in said.stderr
 
 
 def test_help_is_quick_because_commands_are_imported_when_called():

@@ -2,7 +2,7 @@
 
 Drivers have time-outs of their own, but they add up: a host that drops packets costs a connection five
 seconds, a pool without room thirty. A probe cannot wait for that. So a question is asked in a thread, and
-whoever waits gives up; while one hangs, the next asker waits for the same answer instead of hanging another.
+whoever waits gives up. While one hangs, the next asker waits for the same answer: no second thread hangs.
 """
 
 from __future__ import annotations
