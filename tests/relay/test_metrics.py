@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -11,7 +13,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from baton.vocabulary import Outcome, Role
-from tests.processes import free_port
+from tests.processes import ROOT, free_port
 from tests.waiting import until
 
 from .baton import APP_NAME, Baton
@@ -103,6 +105,37 @@ def test_what_is_true_now_is_read_when_it_is_asked_for(whole_baton):
     assert scraper.value("baton_up", store="redis") == 0
     assert scraper.value("baton_up", store="database") == 1
     assert now("baton_pending_runs") == 0
+
+
+def test_a_probe_sees_every_role_live_and_a_killed_one_missing(whole_baton):
+    baton = whole_baton()
+    scraper = Scraper(baton)
+    background = baton.processes.background()
+
+    def check(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "cli", "check", *arguments],
+            cwd=ROOT, env=baton.processes.environ, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+
+    until(lambda: check("-q").returncode == 0, 30, "an installation that is alive")
+    assert check("-q").stdout == ""
+
+    baton.schedulers[0].kill()
+    until(lambda: check("--role", "scheduler").returncode == 1, 20, "its silence")
+    said = check("-q").stdout
+    assert "bad      scheduler: none is alive" in said
+    assert "callbacks" not in said
+
+    # who says goodbye is not missed as somebody who fell silent
+    background.terminate()
+    background.wait()
+    said = check("--role", "background").stdout
+    assert "none is alive" in said
+    assert "last word" not in said
+    scraper.web.terminate()
+    scraper.web.wait()
+    assert "last word" not in check("--role", "web").stdout
 
 
 def test_a_scraper_from_elsewhere_needs_the_token(whole_baton):
