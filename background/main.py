@@ -25,9 +25,6 @@ from baton.vocabulary import Role
 from . import here
 from .here import Here
 
-_TALLY_ENDS_WITHIN_S = 6.0
-"""Longer than a word to Redis can take."""
-
 
 def run(
     *,
@@ -57,7 +54,6 @@ def run(
     worker.work(with_scheduler=False, logging_level="WARNING")
     telemetry.event("process.stopped")
     tally_loop.stop()
-    tally_loop.join(_TALLY_ENDS_WITHIN_S)
     tally.leave()
     own_redis.close()
     redis.close()

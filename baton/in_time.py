@@ -18,13 +18,12 @@ T = TypeVar("T")
 class InTime:
     """Asks questions by name."""
 
-    def __init__(self, limit_s: float) -> None:
-        self._limit_s = limit_s
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._asked: dict[str, Future[Any]] = {}
 
-    def ask(self, name: str, question: Callable[[], T]) -> T:
-        """The answer, or what the question raised; `TimeoutError` if it takes too long."""
+    def ask(self, name: str, question: Callable[[], T], *, within_s: float) -> T:
+        """The answer, or what the question raised; `TimeoutError` if it takes longer."""
         with self._lock:
             answer = self._asked.get(name)
             if answer is None or answer.done():
@@ -32,7 +31,7 @@ class InTime:
                 threading.Thread(
                     target=_find, args=(question, answer), name=f"ask {name}", daemon=True
                 ).start()
-        found: T = answer.result(self._limit_s)
+        found: T = answer.result(within_s)
         return found
 
 

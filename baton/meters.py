@@ -13,7 +13,9 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 
 SEPARATOR = "|"
 """No label has it: they are names of groups, of loops, and words of closed lists."""
@@ -60,14 +62,31 @@ class Histogram:
 
     def observe(self, seconds: float, *labels: str) -> None:
         """It took so long once; a negative time (two clocks) is none at all."""
-        taken_s = max(0.0, seconds)
-        place = self.place_of(taken_s)
-        bound = f"{self.bounds[place]:g}" if place < len(self.bounds) else NO_BOUND
-        stem = SEPARATOR.join((self.name, *labels))
-        with _lock:
-            _counted[f"{stem}{SEPARATOR}{bound}"] += 1
+        self.observe_all((seconds,), *labels)
+
+    def observe_all(self, durations_s: Iterable[float], *labels: str) -> None:
+        """As `observe`, for each of these."""
+        names = _names_of(self.bounds)
+        places: dict[str, int] = {}
+        sum_us = 0
+        for seconds in durations_s:
+            taken_s = max(0.0, seconds)
+            name = names[self.place_of(taken_s)]
+            places[name] = places.get(name, 0) + 1
             # a whole number, so that adding up in any order gives the same
-            _counted[f"{stem}{SEPARATOR}{SUM}"] += round(taken_s * _MICROSECONDS)
+            sum_us += round(taken_s * _MICROSECONDS)
+        if not places:
+            return
+        stem = SEPARATOR.join((self.name, *labels, ""))
+        with _lock:
+            for name, times in places.items():
+                _counted[stem + name] += times
+            _counted[stem + SUM] += sum_us
+
+
+@cache
+def _names_of(bounds: tuple[float, ...]) -> tuple[str, ...]:
+    return (*(f"{bound:g}" for bound in bounds), NO_BOUND)
 
 
 def seconds_of(total: int) -> float:

@@ -92,7 +92,7 @@ def _alive(here: Installation, role: Role | None, *, host: str) -> Iterator[Line
 
 def _in_time(subject: str, question: Callable[[], list[Line]]) -> list[Line]:
     try:
-        return InTime(ANSWERS_WITHIN_S).ask(subject, question)
+        return InTime().ask(subject, question, within_s=ANSWERS_WITHIN_S)
     except TimeoutError:
         return [bad(subject, f"no answer within {ANSWERS_WITHIN_S:g} s: is it there, and is it overloaded?")]
     except RedisError as problem:

@@ -91,7 +91,7 @@ def create_app(
         breaker=Breaker(clock),
         streams=Streams(options.max_streams),
         throttle=Throttle(clock),
-        in_time=InTime(options.answers_within_s),
+        in_time=InTime(),
         archive=archive,
     ).install(app)
     # in this order: who asks must be known before it is asked whether the form was made for them

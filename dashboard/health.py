@@ -67,7 +67,7 @@ def metrics() -> Response:
 
 def _state(here: Resources, name: str, question: Callable[[], str]) -> str:
     try:
-        return here.in_time.ask(name, question)
+        return here.in_time.ask(name, question, within_s=here.options.ready_within_s)
     except TimeoutError:
         return "does not answer in time"
 
@@ -93,7 +93,7 @@ def _redis(here: Resources) -> str:
 
 def _answer(here: Resources, name: str, question: Callable[[], T]) -> T | None:
     try:
-        return here.in_time.ask(name, question)
+        return here.in_time.ask(name, question, within_s=here.options.measured_within_s)
     except (TimeoutError, RedisError, SQLAlchemyError, MessageError):
         return None
 

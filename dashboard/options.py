@@ -34,8 +34,10 @@ class Options:
     """How long runs are kept of groups that do not say it themselves."""
     metrics_token: str = ""
     """What a scraper must show; empty: only this machine may ask for metrics, and no proxy on it."""
-    answers_within_s: float = 2.0
-    """What health checks and metrics want to know of a store must be there by then."""
+    ready_within_s: float = 2.0
+    """A store that does not answer a health check within this time is as good as away."""
+    measured_within_s: float = 4.0
+    """The same for metrics, for each of the two: a scraper waits ten seconds."""
     max_streams: int = 8
     """Logs that are followed at the same time in this process; each holds one of its threads."""
     stream_lifetime_s: float = 300.0

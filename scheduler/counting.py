@@ -24,10 +24,14 @@ def count_answers(
     """Count the verdicts, and how late those of fire times are that come into their lanes the first time."""
     for verdict, times in Counter(answer.verdict for answer in answers).items():
         meters.PUSHED.add(times, app_name, verdict)
-    for (row, _), answer in zip(pushed, answers, strict=True):
-        if is_first and answer.verdict is PushVerdict.QUEUED and row.trigger_type in _OF_FIRE_TIMES:
-            late_ms = now_ms - max(row.fire_at_ms, row.not_before)
-            meters.LATENESS_SECONDS.observe(late_ms / 1000, app_name)
+    if is_first:
+        queued = (
+            row
+            for (row, _), answer in zip(pushed, answers, strict=True)
+            if answer.verdict is PushVerdict.QUEUED and row.trigger_type in _OF_FIRE_TIMES
+        )
+        late_s = [(now_ms - max(row.fire_at_ms, row.not_before)) / 1000 for row in queued]
+        meters.LATENESS_SECONDS.observe_all(late_s, app_name)
 
 
 def count_refused(rows: Sequence[runs.PendingRow]) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -104,6 +105,8 @@ class Tally:
         self._word: list[Argument] | None = None
         """Said, and perhaps not heard."""
         self._number = 0
+        self._lock = threading.Lock()
+        self._has_left = False
 
     def step(self) -> float:
         """Say what there is to say; answers the seconds to the next word."""
@@ -111,7 +114,25 @@ class Tally:
         return self._interval_s
 
     def speak(self) -> None:
-        """Say that this process lives, and everything it counted."""
+        """Say that this process lives, and everything it counted; nothing after the last word."""
+        with self._lock:
+            if not self._has_left:
+                self._speak()
+
+    def leave(self) -> None:
+        """Say the last word, from whichever thread. While Redis is away nobody hears it."""
+        with self._lock:
+            self._has_left = True
+            try:
+                self._speak()
+                with self._redis.pipeline(transaction=False) as pipeline:
+                    pipeline.zrem(self._keys.named("tallies"), self._process_id)
+                    pipeline.hdel(self._keys.named("processes"), self._process_id)
+                    pipeline.execute()
+            except RedisError as problem:
+                telemetry.warning("process.goodbye_failed", problem=str(problem))
+
+    def _speak(self) -> None:
         self._waiting.update(meters.take())
         self._waiting.update(self._sample())
         about = self._info().to_bytes()
@@ -123,17 +144,6 @@ class Tally:
             self._word = None
             if not self._waiting:
                 return
-
-    def leave(self) -> None:
-        """Say the last word. While Redis is away nobody hears it."""
-        try:
-            self.speak()
-            with self._redis.pipeline(transaction=False) as pipeline:
-                pipeline.zrem(self._keys.named("tallies"), self._process_id)
-                pipeline.hdel(self._keys.named("processes"), self._process_id)
-                pipeline.execute()
-        except RedisError as problem:
-            telemetry.warning("process.goodbye_failed", problem=str(problem))
 
     def _next_word(self) -> list[Argument]:
         self._number += 1

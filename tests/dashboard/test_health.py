@@ -48,7 +48,7 @@ def test_what_is_missing_is_named_and_the_process_still_lives(
 ):
     engine = create_engine(database) if database else sqlite_engine
     redis = silent_url if redis == "silent" else redis
-    site = Site(engine, redis or one_redis_url, {"answers_within_s": 0.5})
+    site = Site(engine, redis or one_redis_url, {"ready_within_s": 0.5})
     stranger = site.anonymous()
 
     response = stranger.get("/readyz")
