@@ -104,7 +104,7 @@ class Check:
     """None: a person has to decide."""
     is_explained_by_results: bool = False
     """A result that is on its way would explain it."""
-    has_own_alarm: bool = False
-    """People are told of it in another way."""
+    is_untold: bool = False
+    """It is no alarm: people are told in another way, or this is why they are not."""
     is_leftover: bool = False
     """It does no harm but to take room: the background process repairs it unasked."""

@@ -41,7 +41,7 @@ def tell(engine: Engine, found: Sequence[FindingView], *, clock: Clock = SYSTEM_
 
 def _is_news(finding: FindingView) -> bool:
     check = BY_NAME.get(finding.check_name)
-    return check is not None and not check.has_own_alarm and not check.is_leftover
+    return check is not None and not check.is_untold and not check.is_leftover
 
 
 def _alarm(found: Sequence[FindingView], group_id: int) -> NewAlarm:

@@ -18,8 +18,11 @@ from tests.relay.storms import (
     Doubler,
     Family,
     Finishes,
+    Killer,
     Load,
+    Looker,
     alarms_raised,
+    jobs_of_every_kind,
     report,
     sqlite_locked,
     tell_of_failures,
@@ -148,3 +151,27 @@ def test_the_database_away_for_a_minute_under_load(whole_baton, request, tmp_pat
     verdict = baton.verdict(planned=load.keys, serial=job_ids, in_order=True)
     assert verdict.is_clean, str(verdict)
     assert drained_s < DRAINED_WITHIN_S
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_a_scanner_finds_nothing_while_everything_is_killed_again_and_again(whole_baton, database):
+    baton = whole_baton(database=database, schedulers=2, workers=4, callbacks=2)
+    baton.wait_for_workers(4)
+    load = Load(baton, jobs_of_every_kind(baton), each=5, param="0.05")
+    looker, killer = Looker(baton, grace_s=8.0), Killer(baton)
+    with while_(looker.step, 0.1):
+        with while_(load.step, 0.5):
+            for kills in range(1, 61):
+                killer.step()
+                if kills % 20 == 0:
+                    baton.redis_server.kill()
+                    baton.restart_redis()
+                looker.wait_for_looks(4)
+        baton.wait_until_ended(len(load.keys), within_s=300)
+
+    report(
+        f"scanned while killed, on {database}",
+        runs=len(baton.rows()), kills=killer.killed, looks=looker.looks, seen_once=looker.suspected,
+    )  # fmt: skip
+    assert looker.found == set()
+    until(looker.sees_nothing, 60, "the last look to see nothing at all")

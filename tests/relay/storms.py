@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import sqlite3
 import threading
@@ -12,14 +13,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from redis.exceptions import RedisError
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from baton.clock import SYSTEM_CLOCK
-from baton.store import alarm_channels
+from baton.scanner.look import look
+from baton.store import alarm_channels, findings
 from baton.store.alarm_channels import ChannelDraft
-from baton.store.engine import write
+from baton.store.engine import read, write
 from baton.vocabulary import AlarmCondition, ChannelKind
+from tests.waiting import until
 
 from .baton import APP_NAME, Baton
 
@@ -185,6 +189,69 @@ class ConsumerKiller:
         self._baton.callbacks.pop(0).kill()
         self.killed += 1
         self._baton.start(callbacks=1)
+
+
+class Killer:
+    """SIGKILL for the oldest process of each role in turn, and a new one in its place."""
+
+    def __init__(self, baton: Baton) -> None:
+        self._baton = baton
+        self._roles = itertools.cycle(["workers", "callbacks", "schedulers"])
+        self.killed = 0
+
+    def step(self) -> None:
+        """Kill one. To be called by the main thread: a process ends with the thread that started it."""
+        role = next(self._roles)
+        getattr(self._baton, role).pop(0).kill()
+        self._baton.start(**{role: 1})
+        self.killed += 1
+
+
+class Looker:
+    """Looks for broken invariants again and again, and keeps what it finds."""
+
+    def __init__(self, baton: Baton, grace_s: float) -> None:
+        self._baton = baton
+        self._grace_s = grace_s
+        self.looks = 0
+        self.suspected = 0
+        self.found: set[tuple[str, str, str]] = set()
+
+    def step(self) -> None:
+        """Look once; a look that Redis does not answer is none."""
+        try:
+            report = look(self._baton.engine, self._baton.redis, by_whom="a test", grace_s=self._grace_s)
+        except RedisError:
+            return
+        self.looks += 1
+        self.suspected += report.suspected
+        self.found |= {(each.check_name, each.subject, each.evidence) for each in report.findings}
+
+    def wait_for_looks(self, count: int, within_s: float = 60.0) -> None:
+        """Let it look so often."""
+        enough = self.looks + count
+        until(lambda: self.looks >= enough, within_s, f"{count} looks")
+
+    def sees_nothing(self) -> bool:
+        """Look once more: is there nothing, not even what would have to be seen twice?"""
+        self.step()
+        with read(self._baton.engine) as connection:
+            return findings.everything(connection) == []
+
+
+def jobs_of_every_kind(baton: Baton) -> list[int]:
+    """Jobs with what leaves the most traces in Redis: strategies, routes, retries, children, re-runs."""
+    child = baton.job()
+    return [
+        baton.job(on_lost="RERUN"),
+        baton.job(child_job_ids=str(child)),
+        baton.job("fail", executor_fail_retry_count=1),
+        baton.job(block_strategy="PARALLEL", max_concurrency=3),
+        baton.job(block_strategy="COVER_EARLY"),
+        baton.job(block_strategy="DISCARD_LATER"),
+        baton.job(route_strategy="ROUND", serial_scope="JOB", on_lost="RERUN"),
+        baton.job(route_strategy="SHARDING_BROADCAST"),
+    ]
 
 
 class Load:

@@ -90,7 +90,7 @@ CHECKS = (
         "executor.spool", "executor", "The spool of an executor is full, or nearly",
         "Redis does not take its results. When the spool is full, it claims nothing.",
         "Look at Redis from that machine, and at its disk.",
-        _spool, has_own_alarm=True,
+        _spool, is_untold=True,
     ),
     Check(
         "executor.quarantine", "executor", "Spool files were put aside",

@@ -45,12 +45,12 @@ CHECKS = (
         "alarm.not_routed", "alarm", "An alarm was not given to channels",
         "Nobody is told. No scheduler is at work.",
         "Start a scheduler, or look at its output.",
-        _not_routed,
+        _not_routed, is_untold=True,
     ),
     Check(
         "alarm.not_sent", "delivery", "An alarm is due, and nobody sends it",
         "Nobody is told. No background process is at work, or it has too much to do.",
         "Start a background process, or look at its output.",
-        _not_sent,
+        _not_sent, is_untold=True,
     ),
 )  # fmt: skip
