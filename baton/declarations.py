@@ -34,7 +34,7 @@ from .vocabulary import (
     SerialScope,
 )
 
-FROM_CODE, FROM_FILE = "code", "file"
+FROM_CODE, FROM_FILE, FROM_IMPORT = "code", "file", "import"
 KEY_LIMIT = 120
 
 SCHEDULES = {
@@ -91,8 +91,10 @@ _TEXTS = {
     "app_name": 64,
 }
 _SCHEDULE_LIMIT = 256
-OF_FILES = frozenset({"glue_type", "glue_source"})
-"""What only a file may say: what `@job` declares is a function, and no script."""
+STOPPED = "stopped"
+"""Whether a new job waits for a person to start it; one that is there is not touched."""
+OF_FILES = frozenset({"glue_type", "glue_source", STOPPED})
+"""What `@job` may not say: it declares a function and no script, and new code is meant to run."""
 CHANNELS = "alarm_channels"
 """Names of channels. People know them by these, jobs by their ids: `store/declared.py` looks them up."""
 _SWITCHES = frozenset(["retry_refused", "alarms_only_chosen"])
@@ -109,13 +111,15 @@ class Declaration:
     """One job as code or a file says it is."""
 
     key: str
-    """`code:<group>/<handler>` or `file:<name>`."""
+    """`code:<group>/<handler>`, `file:<name>` or `import:<source>/<name>`."""
     group: str
     """The app name of its executor group, or of the one it begins in if it does not say."""
     values: Mapping[str, Any]
     """Column of the job -> declared value; only what was said."""
     source: str = ""
     """The script, if it has one."""
+    is_stopped: bool = False
+    """A new job waits for a person to start it."""
 
     def to_json(self) -> str:
         """As it is kept with the job."""
@@ -151,9 +155,10 @@ def _read(source: str, name: str, said: Any, default_group: str, problems: list[
         raise InputError(f"it has {' and '.join(schedules)}; a job has one schedule")
     _check_schedule(values)
     script = _take_script(values, said)
+    is_stopped = bool(values.pop(STOPPED, False))
     group = str(values.get("app_name", default_group))
     key = f"{source}:{group}/{name}" if source == FROM_CODE else f"{source}:{name}"
-    return Declaration(key, group, values, script)
+    return Declaration(key, group, values, script, is_stopped)
 
 
 def _take_script(values: dict[str, Any], said: Mapping[str, Any]) -> str:
@@ -174,7 +179,7 @@ def _take_script(values: dict[str, Any], said: Mapping[str, Any]) -> str:
 
 
 def _value(source: str, field: str, value: Any) -> dict[str, Any]:
-    known = sorted(NAMES | OF_FILES if source == FROM_FILE else NAMES)
+    known = sorted(NAMES if source == FROM_CODE else NAMES | OF_FILES)
     if field not in known:
         nearest = difflib.get_close_matches(field, known, 1)
         hint = f"; did you mean {nearest[0]!r}?" if nearest else f"; there are: {', '.join(known)}"
@@ -200,7 +205,7 @@ def _value(source: str, field: str, value: Any) -> dict[str, Any]:
         return {column: value}
     if column == CHANNELS:
         return {column: _names_in(field, value)}
-    if column in _SWITCHES:
+    if column in _SWITCHES or column == STOPPED:
         if not isinstance(value, bool):
             raise InputError(f"{field} is {value!r}; it is true or false")
         return {column: value}

@@ -27,6 +27,7 @@ COMMANDS = {
     "user": "make, list and delete the people who may sign in",
     "plan": "show how jobs differ from what code and jobs.yaml declare",
     "apply": "make the jobs as code and jobs.yaml declare them",
+    "import": "take the jobs of another scheduler along",
     "token": "make, list and revoke tokens for the API",
     "check": "see whether everything, or one role, is alive; an exit code for probes",
     "doctor": "look at everything here and at what lags behind; exit code 0 when nothing is bad",

@@ -16,6 +16,7 @@ from baton.store import backfill, jobs
 from baton.store.engine import make_engine, write
 
 from . import state
+from .printing import wall_time
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -58,7 +59,7 @@ def _backfill(connection: Connection, arguments: argparse.Namespace) -> None:
     act = backfill.look if arguments.dry_run else backfill.plan
     found = act(connection, job.id, begin_ms, end_ms, now_ms)
     for at in found.missing:
-        print(f"{(_EPOCH + timedelta(milliseconds=at)).astimezone(clock):%a %Y-%m-%d %H:%M:%S %z}  {at}")
+        print(f"{wall_time(at, job.time_zone)}  {at}")
     did = "would be planned" if arguments.dry_run else "planned"
     print(f"{len(found.missing)} {did}; {len(found.present)} had their run already")
 

@@ -58,22 +58,26 @@ def _read(place: str, source: str, jobs: dict[str, Any], settings: config.Settin
 def show(found: Sequence[Difference], *, as_json: bool) -> None:
     """Print them, as lines for people or as JSON."""
     if as_json:
-        print(json.dumps([_map(each) for each in found], ensure_ascii=False, indent=2))
+        print(json.dumps([to_map(each) for each in found], ensure_ascii=False, indent=2))
         return
     for each in found:
-        if each.change is Change.UNCHANGED:
-            continue
-        print(f"{_SIGNS[each.change]} {each.key}: {_WORDS[each.change]}")
-        for field in each.fields:
-            who = "  (edited by an operator)" if field.is_edit and each.change is not Change.NEW else ""
-            before = "" if each.change is Change.NEW else f"{field.stored!r} → "
-            print(f"    {field.field}: {before}{field.declared!r}{who}")
-        for name in each.dropped:
-            print(f"    {name}: not declared any more; it stays as it is")
+        if each.change is not Change.UNCHANGED:
+            show_one(each)
     counts = {change: sum(each.change is change for each in found) for change in Change}
     print(
         ", ".join(f"{count} {change}" for change, count in counts.items() if count) or "nothing is declared"
     )
+
+
+def show_one(each: Difference) -> None:
+    """Print one, as lines for people."""
+    print(f"{_SIGNS[each.change]} {each.key}: {_WORDS.get(each.change, each.change)}")
+    for field in each.fields:
+        who = "  (edited by an operator)" if field.is_edit and each.change is not Change.NEW else ""
+        before = "" if each.change is Change.NEW else f"{field.stored!r} → "
+        print(f"    {field.field}: {before}{field.declared!r}{who}")
+    for name in each.dropped:
+        print(f"    {name}: not declared any more; it stays as it is")
 
 
 _WORDS = {
@@ -144,7 +148,8 @@ def _jobs_in_code(settings: config.Settings) -> dict[str, Any]:
     }
 
 
-def _map(each: Difference) -> dict[str, Any]:
+def to_map(each: Difference) -> dict[str, Any]:
+    """As JSON has it."""
     return {
         "change": each.change,
         "key": each.key,

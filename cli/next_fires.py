@@ -5,18 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from datetime import UTC, datetime, timedelta
 from io import TextIOWrapper
 
 from baton.clock import SYSTEM_CLOCK
 from baton.errors import InputError, ScheduleError
-from baton.schedule import Schedule, upcoming, zone
+from baton.schedule import Schedule, upcoming
 from baton.vocabulary import DstFold, DstGap, ScheduleType
+
+from .printing import wall_time
 
 MOST_FIRES = 100_000
 """Of one expression: every second of a day is fewer."""
 _COLUMNS = 4
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EXAMPLE = "example: baton next-fires '0 30 8 ? * MON-FRI' --zone Asia/Shanghai --count 3"
 
 
@@ -72,14 +72,9 @@ def _print_lines(expression: str, zone_name: str, fires: list[int]) -> None:
 
     print(f"{describe(expression)} ({zone_name})")
     for at in fires:
-        print(f"{_shown(at, zone_name)}  {at}")
+        print(f"{wall_time(at, zone_name)}  {at}")
     if not fires:
         print("never again")
-
-
-def _shown(at_ms: int, zone_name: str) -> str:
-    at = _EPOCH + timedelta(milliseconds=at_ms)
-    return f"{at.astimezone(zone.find(zone_name)):%a %Y-%m-%d %H:%M:%S %z}"
 
 
 def _print_json(expression: str, zone_name: str, fires: list[int]) -> None:

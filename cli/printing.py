@@ -6,11 +6,15 @@ import argparse
 import json
 import unicodedata
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from baton.schedule import zone
 
 Row = Mapping[str, Any]
 _LONGEST_CELL = 60
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""Added to, not read from a timestamp: that fails for years that a cron expression can name."""
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -50,6 +54,13 @@ def moment(ms: int | None) -> str:
     if not ms:
         return ""
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + "Z"
+
+
+def wall_time(at_ms: int, zone_name: str) -> str:
+    """`Fri 2026-11-20 08:30:00 +0100`: what a clock in that zone shows."""
+    return (
+        f"{(_EPOCH + timedelta(milliseconds=at_ms)).astimezone(zone.find(zone_name)):%a %Y-%m-%d %H:%M:%S %z}"
+    )
 
 
 def printable(text: str) -> str:

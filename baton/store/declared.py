@@ -106,7 +106,8 @@ def _make(connection: Connection, declaration: Declaration, now_ms: int) -> None
     job_id = jobs.create(connection, replace(draft, **_columns(declaration)), now_ms)
     _save_script(connection, job_id, declaration, now_ms)
     _note(connection, job_id, declaration)
-    jobs.follow(connection, job_id, now_ms)
+    if not declaration.is_stopped:
+        jobs.follow(connection, job_id, now_ms)
 
 
 def _change(connection: Connection, job_id: int, declaration: Declaration, now_ms: int) -> None:
@@ -124,7 +125,7 @@ def _change(connection: Connection, job_id: int, declaration: Declaration, now_m
         raise InputError(f"somebody edits job {job_id} at this moment; plan again")
     _save_script(connection, job_id, declaration, now_ms)
     _note(connection, job_id, declaration)
-    if job.schedule_type == ScheduleType.NONE:
+    if job.schedule_type == ScheduleType.NONE and not declaration.is_stopped:
         jobs.follow(connection, job_id, now_ms)  # nobody stopped what had no schedule
 
 

@@ -1,0 +1,67 @@
+"""Jobs of other schedulers, read into what a declaration of ours says. Pure: text and plain values in.
+
+Each module reads one source and answers a `Reading`. None of them runs what it reads: a pickle stays
+closed, a script stays text. What cannot be taken over is left with its place and the reason, and
+does not hold up the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import InputError
+
+__all__ = ["ForeignJob", "Left", "NotTaken", "Reading"]
+
+
+class NotTaken(InputError):
+    """One job that is left out on purpose: Baton has nothing like it, or has no need of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignJob:
+    """One job as its source has it, in the words of a declaration."""
+
+    key: str
+    """What tells it from the others of its source; the same each time it is read."""
+    place: str
+    """Where it stands, for people: `line 7`."""
+    expression: str
+    """Its schedule in the words of the source."""
+    said: Mapping[str, Any]
+    """Fields as `jobs.yaml` has them."""
+    is_active: bool = True
+    """Whether its schedule is followed there."""
+    hindrance: str = ""
+    """Why it must not be started before a person looked at it; empty: nothing."""
+    notes: tuple[str, ...] = ()
+    """What is different here, or did not come along."""
+    children: tuple[str, ...] = ()
+    """Keys of the jobs that its success triggers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """One thing that is not taken over."""
+
+    place: str
+    reason: str
+    is_problem: bool
+    """It could not be read; otherwise there is nothing here that it could become."""
+
+    @classmethod
+    def because(cls, place: str, why: InputError) -> Left:
+        """Out of the exception that ended reading it."""
+        return cls(place, str(why), not isinstance(why, NotTaken))
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All that one source holds."""
+
+    jobs: tuple[ForeignJob, ...]
+    left: tuple[Left, ...] = ()
+    groups: Mapping[str, str] = field(default_factory=dict)
+    """Executor groups that its jobs name: app name -> title."""

@@ -1,0 +1,79 @@
+"""`baton import`: take the jobs of another scheduler along.
+
+Without more it only shows what it would do (exit code 2 if that is anything). `--output` writes a file to
+review, in the form of `jobs.yaml`; `--apply` makes the jobs at once, in one transaction. They are stopped
+until `--start`, or a person, starts them: two schedulers must not run one job. What cannot be read is
+named with its place; the rest goes on, and the exit code is 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import config
+from baton.clock import SYSTEM_CLOCK
+from baton.errors import InputError
+from baton.foreign import Reading
+from baton.store.engine import make_engine, read, write
+
+from . import import_file, import_plan, import_shown, import_sources, state
+from .import_plan import Wish
+from .printing import add_json
+
+EXIT_PROBLEM = 1
+EXIT_CHANGES = 2
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to read, and how far to go."""
+    import_sources.add_arguments(parser)
+    parser.add_argument(
+        "--label", default="", help="tells one source from another of its kind, as the name of a host"
+    )
+    parser.add_argument(
+        "--group", default="", help="for jobs that name no executor group (default: BATON_GROUP)"
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="PATH", help="write a file of declared jobs to review"
+    )
+    parser.add_argument("--apply", action="store_true", help="make the jobs")
+    parser.add_argument(
+        "--start", action="store_true", help="follow the schedules of those that are active there"
+    )
+    parser.add_argument("--force", action="store_true", help="overwrite what operators edited, or the file")
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Read, then show, write or apply; raises `InputError` for what cannot be read at all."""
+    if arguments.apply and arguments.output:
+        raise InputError("--output writes a file to review, --apply makes the jobs: choose one of them")
+    reading = import_sources.read(arguments)
+    source = f"{arguments.source}/{arguments.label}" if arguments.label else arguments.source
+    wish = Wish(source, arguments.group, starts=arguments.start, overwrites=arguments.force)
+    if arguments.output:
+        return 0 if import_file.save(reading, arguments.output, wish) else EXIT_PROBLEM
+    return _meet_the_database(reading, wish, arguments)
+
+
+def _meet_the_database(reading: Reading, wish: Wish, arguments: argparse.Namespace) -> int:
+    settings = config.load(state.environment(os.environ), unneeded=["redis_url", "access_token"])
+    wish = replace(wish, group=wish.group or settings.groups[0])
+    now_ms = SYSTEM_CLOCK.now_ms()
+    engine = make_engine(settings.database_url)
+    try:
+        if arguments.apply:
+            with write(engine) as connection:
+                plan = import_plan.apply(connection, reading, wish, now_ms)
+        else:
+            with read(engine) as connection:
+                plan = import_plan.compare(connection, reading, wish)
+    finally:
+        engine.dispose()
+    import_shown.show(plan, now_ms, as_json=arguments.json)
+    if plan.has_problems:
+        return EXIT_PROBLEM
+    return EXIT_CHANGES if plan.has_changes and not arguments.apply else 0

@@ -1,0 +1,87 @@
+"""The file that `baton import --output` writes: declared jobs, each under what people should know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from baton import declarations
+from baton.declarations import FROM_FILE, STOPPED
+from baton.errors import InputError
+from baton.foreign import ForeignJob, Left, Reading
+
+from .import_plan import Wish
+from .import_shown import remarks, show_left
+from .printing import printable
+
+_HEAD = """\
+# Jobs from {source}. Look through them, then: baton plan --file {path}, baton apply --file {path}
+# `stopped: true` leaves a new job to be started by a person.
+jobs:
+"""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Scripts and other texts of several lines stay readable."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def save(reading: Reading, path: Path, wish: Wish) -> bool:
+    """Write it, and say what is left out; False if something could not be read."""
+    good, left = _checked(reading, wish)
+    text = _HEAD.format(source=wish.source, path=path) + "".join(_entry(job, wish) for job in good)
+    try:
+        with path.open("w" if wish.overwrites else "x", encoding="utf-8") as file:
+            file.write(text if good else text.replace("jobs:", "jobs: {}"))
+    except FileExistsError:
+        raise InputError(
+            f"{path} is there already: name another file, or overwrite it with --force"
+        ) from None
+    except OSError as problem:
+        raise InputError(f"{path} cannot be written: {problem.strerror}") from None
+    for each in left:
+        show_left(each)
+    print(f"{path}: {len(good)} jobs")
+    return not any(each.is_problem for each in left)
+
+
+def _checked(reading: Reading, wish: Wish) -> tuple[list[ForeignJob], list[Left]]:
+    good, left = [], list(reading.left)
+    for job in reading.jobs:
+        try:
+            declarations.read_all(FROM_FILE, {job.key: job.said}, wish.group)
+        except InputError as problem:
+            left.append(Left.because(job.place, problem))
+        else:
+            good.append(job)
+    return good, left
+
+
+def _entry(job: ForeignJob, wish: Wish) -> str:
+    said: dict[str, Any] = {**({"group": wish.group} if wish.group else {}), **job.said}
+    if not (wish.starts and job.is_active) or job.hindrance:
+        said[STOPPED] = True
+    entry = yaml.dump(
+        {f"{wish.source}/{job.key}": said}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100
+    )
+    return "".join(f"  {line}".rstrip() + "\n" for line in (*_comments(job), *entry.split("\n")[:-1]))
+
+
+def _comments(job: ForeignJob) -> Iterator[str]:
+    yield ""
+    children = (
+        [f"its success triggers {', '.join(job.children)}: give their ids as children:"]
+        if job.children
+        else []
+    )
+    for remark in (f"{job.place}: {job.expression}", *remarks(job), *children):
+        yield "# " + " ".join(printable(remark).split())

@@ -1,0 +1,121 @@
+"""What `baton import` does with the jobs it read: compares them with those that are there, and makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection
+
+from baton import declarations
+from baton.declarations import FROM_IMPORT, SCHEDULES, STOPPED, Change, Declaration, Difference
+from baton.errors import InputError
+from baton.foreign import ForeignJob, Left, Reading
+from baton.store import declared as store
+from baton.store import groups, jobs
+from baton.store.declared import DeclaredJob
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What shall become of the jobs."""
+
+    source: str
+    """Begins their keys: `crontab`, or `crontab/web1`."""
+    group: str
+    """Where jobs go that name no group."""
+    starts: bool
+    """Schedules that are followed there are followed here."""
+    overwrites: bool
+    """Also what operators edited."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One job, and what importing it does."""
+
+    job: ForeignJob
+    difference: Difference
+    starts: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that importing does, and what it leaves."""
+
+    jobs: tuple[Planned, ...]
+    left: tuple[Left, ...]
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether applying it would do anything."""
+        return any(each.starts or each.difference.change is not Change.UNCHANGED for each in self.jobs)
+
+    @property
+    def has_problems(self) -> bool:
+        """Whether something could not be read."""
+        return any(each.is_problem for each in self.left)
+
+
+def compare(connection: Connection, reading: Reading, wish: Wish) -> Plan:
+    """What applying would do."""
+    found, left = _declare(reading, wish)
+    stored = {str(job.declared_key): job for job in store.all_declared(connection)}
+    wanted = [_with_children(job, declaration, wish, stored) for job, declaration in found]
+    planned = [
+        Planned(job, difference, wish.starts and _may_start(job, stored.get(difference.key)))
+        for (job, _), difference in zip(found, declarations.compare(wanted, stored.values(), ()), strict=True)
+    ]
+    return Plan(tuple(planned), (*reading.left, *left))
+
+
+def apply(connection: Connection, reading: Reading, wish: Wish, now_ms: int) -> Plan:
+    """Make it so; answers what was done."""
+    for app_name, title in {wish.group: wish.group, **reading.groups}.items():
+        groups.ensure(connection, app_name, title, now_ms)
+    plan = compare(connection, reading, wish)
+    wanted = {Change.NEW, Change.CHANGED, *([Change.EDITED] if wish.overwrites else [])}
+    for each in plan.jobs:
+        if each.difference.change in wanted:
+            store.apply(connection, each.difference, now_ms)
+    for each in compare(connection, reading, wish).jobs:  # children have ids only now
+        if each.difference.change is Change.CHANGED:
+            store.apply(connection, each.difference, now_ms)
+    store.check_children(connection)
+    ids = {job.declared_key: job.id for job in store.all_declared(connection)}
+    for each in plan.jobs:
+        if each.starts:
+            jobs.follow(connection, ids[each.difference.key], now_ms)
+    return plan
+
+
+def _declare(reading: Reading, wish: Wish) -> tuple[list[tuple[ForeignJob, Declaration]], list[Left]]:
+    found, left = [], []
+    for job in reading.jobs:
+        try:
+            (declaration,) = declarations.read_all(
+                FROM_IMPORT, {f"{wish.source}/{job.key}": {**job.said, STOPPED: True}}, wish.group
+            )
+        except InputError as problem:
+            left.append(Left.because(job.place, problem))
+        else:
+            found.append((job, declaration))
+    return found, left
+
+
+def _with_children(
+    job: ForeignJob, declaration: Declaration, wish: Wish, stored: Mapping[str, DeclaredJob]
+) -> Declaration:
+    """The same with the ids of its children, once all of them are there."""
+    children = [stored.get(f"{FROM_IMPORT}:{wish.source}/{key}") for key in job.children]
+    ids = [str(child.id) for child in children if child]
+    if not ids or len(ids) < len(children):
+        return declaration
+    return replace(declaration, values={**declaration.values, "child_job_ids": ",".join(ids)})
+
+
+def _may_start(job: ForeignJob, stored: DeclaredJob | None) -> bool:
+    if not job.is_active or job.hindrance or not job.said.keys() & SCHEDULES.keys():
+        return False
+    # one that a person stopped with a note, or the scheduler with a reason, stays so
+    return stored is None or not (stored.is_running or stored.pause_note or stored.stop_reason)

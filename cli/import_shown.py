@@ -1,0 +1,94 @@
+"""What `baton import` prints: what it would do, or did, and what it leaves."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from baton.declarations import Change, Declaration
+from baton.foreign import ForeignJob, Left
+from baton.schedule import Schedule, upcoming
+
+from . import declared
+from .import_plan import Plan, Planned
+from .printing import printable, wall_time
+
+
+def show(plan: Plan, now_ms: int, *, as_json: bool) -> None:
+    """Print it, as lines for people or as JSON."""
+    if as_json:
+        found = {
+            "jobs": [_map(each, now_ms) for each in plan.jobs],
+            "left": [_map_of_left(each) for each in plan.left],
+        }
+        print(json.dumps(found, ensure_ascii=False, indent=2))
+        return
+    for each in plan.jobs:
+        if each.difference.change is not Change.UNCHANGED or each.starts:
+            declared.show_one(each.difference)
+            for line in _remarks(each, now_ms):
+                print(f"    # {printable(line)}")
+    for left in plan.left:
+        show_left(left)
+    print(_counts(plan))
+
+
+def show_left(left: Left) -> None:
+    """One thing that is not taken over."""
+    print(f"{'?' if left.is_problem else '.'} {printable(left.place)}: {printable(left.reason)}")
+
+
+def _remarks(planned: Planned, now_ms: int) -> list[str]:
+    job, fires = planned.job, _fires_next(planned.difference.declaration, now_ms)
+    fires = f"fires {fires}; " if fires else ""
+    return [f"{job.place}: {job.expression}; {fires}{_becomes(planned)}", *remarks(job)]
+
+
+def remarks(job: ForeignJob) -> list[str]:
+    """What people should know before they start it."""
+    hindrance = [f"do not start it as it is: {job.hindrance}"] if job.hindrance else []
+    return [*hindrance, *job.notes]
+
+
+def _becomes(planned: Planned) -> str:
+    if planned.starts:
+        return "is started"
+    if planned.difference.change is not Change.NEW:
+        return "its schedule is followed or not, as before"
+    return "stopped" if planned.job.is_active else "stopped, as it is there"
+
+
+def _fires_next(declaration: Declaration | None, now_ms: int) -> str:
+    """When its schedule fires next, by the clock of its zone; empty without a schedule."""
+    values = declaration.values if declaration else {}
+    if "schedule_type" not in values:
+        return ""
+    zone_name = values.get("time_zone", "UTC")
+    times = upcoming(Schedule(values["schedule_type"], values["schedule_conf"], zone_name), now_ms, 1)
+    return wall_time(times[0], zone_name) if times else "never again"
+
+
+def _counts(plan: Plan) -> str:
+    changes = [each.difference.change for each in plan.jobs]
+    counts = {str(change): changes.count(change) for change in Change}
+    counts["to start"] = sum(each.starts for each in plan.jobs)
+    counts["left out"] = sum(not each.is_problem for each in plan.left)
+    counts["not understood"] = sum(each.is_problem for each in plan.left)
+    return ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "there is nothing in it"
+
+
+def _map(each: Planned, now_ms: int) -> dict[str, Any]:
+    return {
+        **declared.to_map(each.difference),
+        "place": each.job.place,
+        "expression": each.job.expression,
+        "fires_next": _fires_next(each.difference.declaration, now_ms),
+        "is_active": each.job.is_active,
+        "starts": each.starts,
+        "hindrance": each.job.hindrance,
+        "notes": each.job.notes,
+    }
+
+
+def _map_of_left(left: Left) -> dict[str, Any]:
+    return {"place": left.place, "reason": left.reason, "is_problem": left.is_problem}

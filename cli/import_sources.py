@@ -1,0 +1,52 @@
+"""Where `baton import` reads: files, modules and servers of other schedulers become a `Reading`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from baton.errors import InputError
+from baton.foreign import Reading, crontab
+
+_SYSTEM_FOLDER = "cron.d"
+_SYSTEM_FILE = "crontab"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to read, and what it does not say of itself."""
+    parser.add_argument("source", choices=SOURCES, help="where the jobs come from")
+    parser.add_argument("what", metavar="WHAT", help="what to read there; see docs/migrating.md")
+    parser.add_argument(
+        "--zone", default="UTC", help="where its clock hangs, if it does not say (default: UTC)"
+    )
+    parser.add_argument(
+        "--users", action=argparse.BooleanOptionalAction,
+        help="crontab: a user stands before each command (default: only in /etc/crontab and cron.d)",
+    )  # fmt: skip
+
+
+def read(arguments: argparse.Namespace) -> Reading:
+    """Read the source; raises `InputError` if there is nothing to read."""
+    return SOURCES[arguments.source](arguments)
+
+
+def _crontab(arguments: argparse.Namespace) -> Reading:
+    path = Path(arguments.what)
+    is_of_system = path.parent.name == _SYSTEM_FOLDER or path == Path("/etc") / _SYSTEM_FILE
+    has_users = is_of_system if arguments.users is None else arguments.users
+    return crontab.read(_text_of(path), has_users=has_users, zone=arguments.zone)
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except OSError as problem:
+        raise InputError(f"{path} cannot be read: {problem.strerror}") from None
+    except UnicodeDecodeError as problem:
+        raise InputError(f"{path} is not UTF-8 text: {problem}") from None
+
+
+SOURCES: dict[str, Callable[[argparse.Namespace], Reading]] = {
+    "crontab": _crontab,
+}

@@ -1,0 +1,218 @@
+"""`baton import` on real databases, and as a process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import yaml
+from sqlalchemy import select
+
+from baton.store import jobs
+from baton.store.engine import make_engine, write
+from baton.store.models import Job
+from cli.__main__ import main
+from tests.processes import ROOT
+
+CRONTAB = """CRON_TZ=Europe/Berlin
+# Backs up
+30 2 * * * backup --all
+@hourly cd /srv && ./tidy
+"""
+BROKEN = "0 0 * * * good\n99 * * * * bad\n"
+
+
+@pytest.fixture
+def place(monkeypatch, database_url, tmp_path):
+    """An installation on each database, and a folder to import from."""
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("BATON_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("BATON_ENV", "development")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "crontab").write_text(CRONTAB)
+    return tmp_path
+
+
+@pytest.fixture
+def stored(place, database_url):
+    engine = make_engine(database_url)
+
+    def look():
+        with engine.connect() as connection:
+            return {
+                row.declared_key: row for row in connection.execute(select(Job.__table__).order_by(Job.id))
+            }
+
+    look.engine = engine
+    yield look
+    engine.dispose()
+
+
+def named(rows, part: str):
+    (row,) = [row for key, row in rows.items() if part in key]
+    return row
+
+
+def planned(capsys, *arguments: str) -> dict[str, str]:
+    capsys.readouterr()
+    main(["import", *arguments, "--json"])
+    return {each["key"]: each["change"] for each in json.loads(capsys.readouterr().out)["jobs"]}
+
+
+def test_a_plan_shows_and_changes_nothing(stored, capsys):
+    assert main(["import", "crontab", "crontab"]) == 2
+
+    said = capsys.readouterr().out
+    assert "line 3: 30 2 * * *; fires " in said
+    assert "02:30:00 +0" in said
+    assert said.endswith("2 new\n")
+    assert stored() == {}
+
+
+def test_jobs_come_over_stopped_once(stored, capsys):
+    assert main(["import", "crontab", "crontab", "--apply"]) == 0
+
+    made = stored()
+    backup = named(made, "backup")
+    assert (backup.executor_handler, json.loads(backup.executor_param)) == (
+        "baton-command",
+        ["backup", "--all"],
+    )
+    assert (backup.schedule_conf, backup.time_zone, backup.description) == (
+        "30 2 * * *",
+        "Europe/Berlin",
+        "Backs up",
+    )
+    assert {(row.trigger_status, row.next_trigger_time) for row in made.values()} == {(0, 0)}
+    assert main(["import", "crontab", "crontab", "--apply"]) == 0
+    assert main(["import", "crontab", "crontab"]) == 0
+    assert stored() == made
+
+
+def test_start_follows_them_also_later_but_not_what_somebody_stopped(stored, capsys):
+    main(["import", "crontab", "crontab", "--apply"])
+    with write(stored.engine) as connection:
+        tidy = named(stored(), "cd").id
+        jobs.follow(connection, tidy, 5)
+        jobs.stop(connection, tidy, 6, "not before Monday")
+
+    assert main(["import", "crontab", "crontab", "--start"]) == 2
+    assert main(["import", "crontab", "crontab", "--start", "--apply"]) == 0
+
+    assert named(stored(), "backup").trigger_status == 1
+    assert named(stored(), "backup").next_trigger_time > 0
+    assert named(stored(), "cd").trigger_status == 0
+    assert main(["import", "crontab", "crontab", "--start"]) == 0
+
+
+def test_a_change_at_the_source_is_taken_over_and_an_edit_here_stays(place, stored, capsys):
+    main(["import", "crontab", "crontab", "--apply"])
+    with write(stored.engine) as connection:
+        connection.execute(Job.__table__.update().values(time_zone="Asia/Tokyo"))
+    (place / "crontab").write_text(CRONTAB.replace("30 2", "45 2"))
+
+    assert sorted(planned(capsys, "crontab", "crontab").values()) == ["changed", "edited"]
+    main(["import", "crontab", "crontab", "--apply"])
+
+    assert (named(stored(), "backup").schedule_conf, named(stored(), "backup").time_zone) == (
+        "45 2 * * *", "Europe/Berlin"
+    )  # fmt: skip
+    assert named(stored(), "cd").time_zone == "Asia/Tokyo"
+    main(["import", "crontab", "crontab", "--apply", "--force"])
+    assert named(stored(), "cd").time_zone == "Europe/Berlin"
+
+
+def test_labels_keep_two_machines_apart(stored, capsys):
+    main(["import", "crontab", "crontab", "--apply", "--label", "web1"])
+    main(["import", "crontab", "crontab", "--apply", "--label", "web2", "--group", "second"])
+
+    assert len(stored()) == 4
+    assert len({row.group_id for row in stored().values()}) == 2
+
+
+def test_bad_lines_are_named_and_the_rest_goes_on(place, stored, capsys):
+    (place / "crontab").write_text(BROKEN)
+
+    assert main(["import", "crontab", "crontab", "--apply"]) == 1
+
+    said = capsys.readouterr().out
+    assert "? line 2: cron '99 * * * *': minute '99' is out of range" in said
+    assert said.endswith("1 new, 1 not understood\n")
+    assert len(stored()) == 1
+
+
+def test_nothing_is_half_applied(stored, monkeypatch):
+    monkeypatch.setattr(jobs, "follow", lambda *_: 1 / 0)
+
+    with pytest.raises(ZeroDivisionError):
+        main(["import", "crontab", "crontab", "--apply", "--start"])
+
+    assert stored() == {}
+
+
+def test_the_file_to_review_is_one_of_declared_jobs(place, stored, capsys):
+    assert main(["import", "crontab", "crontab", "-o", "mine.yaml"]) == 0
+    assert "CRON_TZ" not in (place / "mine.yaml").read_text()
+    assert main(["plan", "--no-code", "--file", "mine.yaml"]) == 2
+    assert main(["apply", "--no-code", "--file", "mine.yaml"]) == 0
+
+    backup = named(stored(), "backup")
+    assert (backup.declared_key[:13], backup.schedule_conf, backup.trigger_status) == (
+        "file:crontab/",
+        "30 2 * * *",
+        0,
+    )
+    assert main(["import", "crontab", "crontab", "-o", "mine.yaml"]) == 1
+    assert "--force" in capsys.readouterr().err
+
+
+def test_a_file_to_review_may_start_what_is_active(place, capsys):
+    main(["import", "crontab", "crontab", "-o", "mine.yaml", "--start", "--group", "second"])
+
+    found = yaml.safe_load((place / "mine.yaml").read_text())["jobs"]
+    assert [(job["group"], "stopped" in job) for job in found.values()] == [("second", False)] * 2
+
+
+def test_an_empty_source_makes_an_empty_file(place, capsys):
+    (place / "crontab").write_text("# nothing\n")
+    assert main(["import", "crontab", "crontab", "-o", "mine.yaml"]) == 0
+
+    assert yaml.safe_load((place / "mine.yaml").read_text()) == {"jobs": {}}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["crontab", "nowhere"], "nowhere cannot be read: No such file"),
+        (["crontab", "crontab", "--apply", "-o", "x.yaml"], "choose one of them"),
+    ],
+)
+def test_what_cannot_be_done_at_all_is_said(place, arguments, said, capsys):
+    assert main(["import", *arguments]) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_the_command_as_a_process(sqlite_url, tmp_path):
+    (tmp_path / "crontab").write_text(CRONTAB + BROKEN)
+    environ = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "DATABASE_URL": sqlite_url,
+        "BATON_STATE_DIR": str(tmp_path / "state"),
+    }
+
+    def baton(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "cli", *arguments],
+            cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+
+    imported = baton("import", "crontab", "crontab", "--apply", "--start")
+    again = baton("import", "crontab", "crontab", "--apply", "--start")
+
+    assert (imported.returncode, imported.stderr) == (1, "")
+    assert imported.stdout.endswith("3 new, 3 to start, 1 not understood\n")
+    assert again.stdout.endswith("3 unchanged, 1 not understood\n")
