@@ -101,7 +101,7 @@ def test_what_follows_a_percent_sign_is_read_by_the_command(command, said):
 def test_the_environment_of_an_entry_is_what_stands_above_it():
     text = """
 SHELL = /bin/bash
-PATH=/opt/bin:/usr/bin
+PATH=/usr/games:/usr/bin
 GREETING = "good  day"
 MAILTO=ops@example.org
 0 0 * * * first | last
@@ -111,9 +111,9 @@ GREETING=
     first, second = read(text).jobs
 
     assert first.said["param"] == [
-        "env", "PATH=/opt/bin:/usr/bin", "GREETING=good  day", "/bin/bash", "-c", "first | last"
+        "env", "PATH=/usr/games:/usr/bin", "GREETING=good  day", "/bin/bash", "-c", "first | last"
     ]  # fmt: skip
-    assert second.said["param"] == ["env", "PATH=/opt/bin:/usr/bin", "GREETING=", "second"]
+    assert second.said["param"] == ["env", "PATH=/usr/games:/usr/bin", "GREETING=", "second"]
     assert any("ops@example.org" in note for note in first.notes)
 
 
