@@ -14,16 +14,21 @@ import re
 import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
-from typing import Any, NoReturn
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from baton import failpoints, process_log, telemetry
+from baton import __version__, failpoints, process_log, telemetry
 from baton.errors import SettingsError
+
+if TYPE_CHECKING:
+    from baton.tracing import Tracing
 
 PREFIX = "BATON_"
 DEVELOPMENT = "development"
 PRODUCTION = "production"
+YES, NO, AUTO = "yes", "no", "auto"
 
 EXIT_CONFIG = 78
 """What a process exits with when its settings are unusable (EX_CONFIG of sysexits)."""
@@ -33,6 +38,7 @@ _WEAK_TOKENS = frozenset(
     {"default_token", "changeme", "change-me", "change_me", "secret", "password", "token", "admin", "test"}
 )
 _MAKE_ONE = 'make one with: python3 -c "import secrets; print(secrets.token_hex())"'
+_OTEL_PACKAGES = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
 _FOREIGN_NAMES = ("BATON_TEST_",)
 """Names with our prefix that are no settings of a deployment: the test suite reads them."""
 
@@ -94,6 +100,15 @@ def _yes_no(value: str) -> bool:
     if value.lower() not in words:
         raise ValueError("allowed is yes or no")
     return words[value.lower()]
+
+
+def _yes_no_auto(value: str) -> str:
+    if value.lower() == AUTO:
+        return AUTO
+    try:
+        return YES if _yes_no(value) else NO
+    except ValueError:
+        raise ValueError(f"allowed is yes, no or {AUTO}") from None
 
 
 def _redis_url(value: str) -> str:
@@ -463,6 +478,13 @@ class Settings:
         "How they say it: `text` for people, `json` with one object a line.",
         default=process_log.TEXT,
     )
+    otel: str = _setting(
+        "BATON_OTEL",
+        _yes_no_auto,
+        "Whether runs are told of to OpenTelemetry, as its own variables say (`OTEL_…`). `auto`: where "
+        "`OTEL_EXPORTER_OTLP_ENDPOINT` names a collector.",
+        default=AUTO,
+    )
     failpoints: str = _setting(
         "BATON_FAILPOINTS",
         _text,
@@ -526,6 +548,39 @@ def start_process(role: str, environ: Mapping[str, str], *, unneeded: Collection
     return settings
 
 
+def wants_spans(settings: Settings, environ: Mapping[str, str]) -> bool:
+    """Whether this process tells OpenTelemetry of runs; raises `SettingsError` if it shall and cannot.
+
+    Where the settings only happen to name a collector, a package that is missing is a warning: platforms
+    set that variable for everything they run.
+    """
+    is_named = any(environ.get(f"OTEL_EXPORTER_OTLP_{kind}ENDPOINT") for kind in ("", "TRACES_"))
+    is_off = environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
+    if settings.otel == NO or (settings.otel == AUTO and (is_off or not is_named)):
+        return False
+    missing = [name for name in _OTEL_PACKAGES if not _is_installed(name)]
+    if not missing:
+        return True
+    problem = f"the package {missing[0]} is not installed: pip install 'baton[otel]'"
+    if settings.otel == YES:
+        raise SettingsError(f"BATON_OTEL is yes, and {problem}; or set it to no")
+    text = f"OTEL_EXPORTER_OTLP_ENDPOINT is set, and {problem}; BATON_OTEL=no hides this"
+    telemetry.warning("setting.warning", text=text)
+    return False
+
+
+def tracing(role: str, settings: Settings, environ: Mapping[str, str]) -> Tracing | None:
+    """What hands spans of this process over, or None; a missing package ends it with code 78."""
+    try:
+        if not wants_spans(settings, environ):
+            return None
+    except SettingsError as error:
+        exit_with(error)
+    from baton.tracing import Tracing
+
+    return Tracing(role, process_log.process_name(), __version__)
+
+
 def load_or_exit(environ: Mapping[str, str], *, unneeded: Collection[str] = ()) -> Settings:
     """As `load`; prints every problem and ends the process with code 78 instead of raising."""
     try:
@@ -544,6 +599,13 @@ def exit_with(error: SettingsError) -> NoReturn:
     for problem in error.problems:
         print(f"  - {problem}", file=sys.stderr)
     raise SystemExit(EXIT_CONFIG)
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def unknown_names(environ: Mapping[str, str]) -> list[str]:

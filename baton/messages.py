@@ -84,6 +84,8 @@ class TriggerParam:
     attempt: int
     """Counts up from 1."""
     on_lost: str
+    trace_parent: str = ""
+    """The push as a place in a trace (W3C `traceparent`); empty, and not in the message, without tracing."""
 
     @property
     def needs(self) -> str:
@@ -92,7 +94,7 @@ class TriggerParam:
 
     def to_map(self) -> dict[str, Any]:
         """The wire form."""
-        return {name: getattr(self, name) for name in _TRIGGER_FIELDS}
+        return _with_trace({name: getattr(self, name) for name in _TRIGGER_FIELDS}, self.trace_parent)
 
     @classmethod
     def from_map(cls, raw: Mapping[str, Any]) -> Self:
@@ -102,7 +104,7 @@ class TriggerParam:
             raise Malformed("TriggerParam: log_id and job_id must be positive")
         _member(cls, "executor_block_strategy", BlockStrategy, values)
         _member(cls, "on_lost", OnLost, values)
-        return cls(**values)
+        return cls(**values, trace_parent=_trace_parent(cls, raw))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +128,12 @@ class HandleCallbackParam:
     token: int
     result: str
     """What the handler returned, as JSON; empty for None."""
+    trace_parent: str = ""
+    """The run, or the push before it, as a place in a trace; as in `TriggerParam`."""
 
     def to_map(self) -> dict[str, Any]:
         """The wire form."""
-        return {name: getattr(self, name) for name in _CALLBACK_FIELDS}
+        return _with_trace({name: getattr(self, name) for name in _CALLBACK_FIELDS}, self.trace_parent)
 
     @classmethod
     def from_map(cls, raw: Mapping[str, Any]) -> Self:
@@ -138,7 +142,7 @@ class HandleCallbackParam:
         if values["handle_code"] <= 0:
             raise Malformed("HandleCallbackParam: handle_code must be positive")
         _member(cls, "outcome", Outcome, values)
-        return cls(**values)
+        return cls(**values, trace_parent=_trace_parent(cls, raw))
 
 
 def _member(kind: type[Any], name: str, words: type[Any], values: Mapping[str, Any]) -> None:
@@ -147,8 +151,22 @@ def _member(kind: type[Any], name: str, words: type[Any], values: Mapping[str, A
         raise Malformed(f"{kind.__name__}: {name} {values[name]!r} is not one of {allowed}")
 
 
+def _with_trace(told: dict[str, Any], trace_parent: str) -> dict[str, Any]:
+    if trace_parent:
+        told[_TRACE_PARENT] = trace_parent
+    return told
+
+
+def _trace_parent(kind: type[Any], raw: Mapping[str, Any]) -> str:
+    """It came with a minor version: messages of older processes do not have it."""
+    return str(_checked(kind, _TRACE_PARENT, str, raw)) if _TRACE_PARENT in raw else ""
+
+
+_TRACE_PARENT = "trace_parent"
 _KINDS: dict[str, type[Any]] = {"str": str, "int": int}
-_TRIGGER_FIELDS = {f.name: _KINDS[str(f.type)] for f in fields(TriggerParam)}
-_CALLBACK_FIELDS = {f.name: _KINDS[str(f.type)] for f in fields(HandleCallbackParam)}
+_TRIGGER_FIELDS = {f.name: _KINDS[str(f.type)] for f in fields(TriggerParam) if f.name != _TRACE_PARENT}
+_CALLBACK_FIELDS = {
+    f.name: _KINDS[str(f.type)] for f in fields(HandleCallbackParam) if f.name != _TRACE_PARENT
+}
 
 BEAN = GlueType.BEAN.value

@@ -81,6 +81,12 @@ def known_as(name: str) -> None:
             each.process = name
 
 
+def process_name() -> str:
+    """Under which name others know this process; its host and process id until it has another."""
+    named = (each.process for each in logging.getLogger().handlers if isinstance(each, _Handler))
+    return next(named, "") or f"{socket.gethostname()}-{os.getpid()}"
+
+
 def form() -> str:
     """How this process writes its lines; text until it is set up."""
     return next((each.form for each in logging.getLogger().handlers if isinstance(each, _Handler)), TEXT)
@@ -178,7 +184,7 @@ class _Handler(logging.Handler):
             level=record.levelname,
             event=said.name,
             role=self._role,
-            process=self.process or f"{socket.gethostname()}-{os.getpid()}",
+            process=process_name(),
             pid=os.getpid(),
             facts=said.facts,
             message="" if is_ours else record.getMessage().strip(),

@@ -17,6 +17,7 @@ def run() -> int:
         redis_url=settings.redis_url,
         database_url=settings.database_url,
         access_token=settings.access_token,
+        tracing=config.tracing("callbacks", settings, os.environ),
         late_after_s=settings.late_after_s,
         beat_interval_s=settings.beat_interval_s,
     )

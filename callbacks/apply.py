@@ -48,6 +48,17 @@ class Verified:
     ending: runs.RunEnding
     entry: ResultEntry
     item: ResultItem
+    trace_parent: str
+    """Its run, or its push, as a place in a trace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """A row that a batch ended, and its place in a trace."""
+
+    row: runs.Finished
+    app_name: str
+    trace_parent: str
 
 
 @dataclass(slots=True)
@@ -75,6 +86,8 @@ class Applied:
     rejected: int = 0
     rows: tuple[runs.Finished, ...] = field(default=(), compare=False)
     """Those that it ended."""
+    traced: tuple[Traced, ...] = field(default=(), compare=False)
+    """Of those, the ones whose messages have a place in a trace."""
 
     def __add__(self, other: Applied) -> Applied:
         return Applied(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
@@ -119,6 +132,7 @@ def apply_batch(
         stale=len(reading.stale),
         rejected=len(reading.rejected),
         rows=tuple(ended),
+        traced=_traced(ended, reading.verified),
     )
 
 
@@ -151,17 +165,21 @@ def rejected_field(entry: ResultEntry, bad: BadItem, reason: str) -> Rejected:
 
 def _read_item(reading: Reading, entry: ResultEntry, item: ResultItem, key: bytes, now_ms: int) -> None:
     if item.ending is Ending.SETTLED:
-        reading.verified.append(Verified(_settled(_callback(entry, item, key), now_ms), entry, item))
+        callback = _callback(entry, item, key)
+        ending = _settled(callback, now_ms)
+        reading.verified.append(Verified(ending, entry, item, callback.trace_parent))
     elif item.ending is Ending.STALE:
         reading.stale.append(_callback(entry, item, key))
     else:
-        _check_about(unseal(item.frame, TriggerParam, key), entry, item)
+        trigger = unseal(item.frame, TriggerParam, key)
+        _check_about(trigger, entry, item)
         if item.ending is Ending.RERUN:
             reading.reruns.append(item)
         elif item.ending is Ending.REROUTED:
             reading.rerouted.append(item)
         else:
-            reading.verified.append(Verified(_ended_by_script(item, now_ms), entry, item))
+            ending = _ended_by_script(item, now_ms)
+            reading.verified.append(Verified(ending, entry, item, trigger.trace_parent))
 
 
 def _callback(entry: ResultEntry, item: ResultItem, key: bytes) -> HandleCallbackParam:
@@ -236,6 +254,12 @@ def _best_first(verified: Sequence[Verified]) -> list[runs.RunEnding]:
         for endings in by_row.values()
         for ending in (endings if len(endings) == 1 else late.best_first(endings))
     ]
+
+
+def _traced(ended: Sequence[runs.Finished], verified: Sequence[Verified]) -> tuple[Traced, ...]:
+    places = {each.ending.log_id: each for each in verified if each.trace_parent}
+    found = ((row, places.get(row.log_id)) for row in ended) if places else ()
+    return tuple(Traced(row, said.entry.app_name, said.trace_parent) for row, said in found if said)
 
 
 def _of_no_row(

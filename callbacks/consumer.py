@@ -11,9 +11,11 @@ alone, so that it takes no neighbour with it, and after `GIVE_UP_AFTER` it is pu
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from redis import Redis
 from sqlalchemy import Engine, select
@@ -31,6 +33,9 @@ from baton.vocabulary import Outcome
 
 from . import counting, failed_callbacks
 from .apply import Applied, apply_batch, rejected, rejected_field
+
+if TYPE_CHECKING:
+    from .apply_spans import ApplySpans
 
 BATCH_ENTRIES = 50
 """Entries read at once; one settle of an executor is one entry of up to some dozens of results."""
@@ -60,6 +65,7 @@ class Consumer:
         access_token: str,
         late_after_s: int = 0,
         clock: Clock = SYSTEM_CLOCK,
+        spans: ApplySpans | None = None,
     ) -> None:
         self._engine = engine
         self._redis = redis
@@ -67,6 +73,7 @@ class Consumer:
         self._key_of = lru_cache(maxsize=None)(lambda app_name: group_key(access_token, app_name))
         self._late_after_s = late_after_s
         self._clock = clock
+        self._spans = spans
         self._app_names: list[str] = []
         self._groups_due_s = 0.0
         self._take_over_due_s = 0.0
@@ -87,6 +94,7 @@ class Consumer:
 
     def apply(self, entries: Sequence[ResultEntry]) -> Applied:
         """Apply `entries` and take them out of the stream."""
+        began_ns = time.time_ns()
         applied = self._write(entries)
         counting.count(entries, applied, self._clock.now_ms())
         # committed, not yet acknowledged: read again after a crash, and then nothing changes
@@ -96,6 +104,8 @@ class Consumer:
         if applied.followups or applied.rerouted:
             nudge(self._redis)
         _tell(applied)
+        if self._spans is not None:
+            self._spans.applied(applied.traced, began_ns)
         return applied
 
     def _refresh_groups(self) -> bool:

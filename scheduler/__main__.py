@@ -17,6 +17,7 @@ def run() -> int:
         redis_url=settings.redis_url,
         database_url=settings.database_url,
         access_token=settings.access_token,
+        tracing=config.tracing("scheduler", settings, os.environ),
         misfire_threshold_s=settings.misfire_threshold_s,
         sweep_interval_s=settings.sweep_interval_s,
         executor_dead_after_s=settings.executor_dead_after_s,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from typing import TYPE_CHECKING
 
 from baton import telemetry
 from baton.broker.client import connect, connect_blocking
@@ -10,6 +11,7 @@ from baton.broker.nudge import wait_for_nudge
 from baton.broker.presence import new_executor_id
 from baton.broker.tally import Tally
 from baton.loop import Loop, run_until_signal
+from baton.spans import Places
 from baton.store.engine import make_engine
 from baton.vocabulary import Role
 
@@ -18,9 +20,13 @@ from .alarm_watch import AlarmWatch
 from .chores import Chores
 from .late_watch import LateWatch
 from .planner import Planner
+from .push_spans import PushSpans
 from .pusher import Pusher
 from .sweeper import Sweeper
 from .watcher import Watcher
+
+if TYPE_CHECKING:
+    from baton.tracing import Tracing
 
 NUDGE_WAIT_S = 1.0
 """How long one blocking call waits for a nudge: a stop is obeyed within this time."""
@@ -36,6 +42,7 @@ def run(
     redis_url: str,
     database_url: str,
     access_token: str,
+    tracing: Tracing | None,
     misfire_threshold_s: float,
     sweep_interval_s: float,
     executor_dead_after_s: float,
@@ -51,7 +58,12 @@ def run(
         sweeper_loop.wake()
 
     pusher = Pusher(
-        engine, redis, access_token=access_token, host=socket.gethostname(), on_closed=wake_sweeper
+        engine,
+        redis,
+        access_token=access_token,
+        host=socket.gethostname(),
+        on_closed=wake_sweeper,
+        spans=PushSpans(tracing, Places(access_token)) if tracing is not None else None,
     )
     pusher_loop = Loop("pusher", pusher.step)
     planner = Planner(
@@ -98,6 +110,8 @@ def run(
     tally = Tally(redis, Role.SCHEDULER, new_executor_id(), interval_s=beat_interval_s, loops=loops)
     telemetry.event("process.started")
     run_until_signal([*loops, Loop("tally", tally.step)])
+    if tracing is not None:
+        tracing.stop()
     telemetry.event("process.stopped")
     tally.leave()
     blocking.close()

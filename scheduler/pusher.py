@@ -12,11 +12,13 @@ callbacks process ends the row like every other.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -31,15 +33,18 @@ from baton.clock import SYSTEM_CLOCK, Clock
 from baton.envelope import group_key, seal
 from baton.errors import TooLarge
 from baton.failpoints import failpoint
-from baton.messages import TriggerParam, needs_of
 from baton.store import alarms, glue, runs
 from baton.store.engine import read, write
 from baton.store.glue import GlueVersionView
-from baton.vocabulary import BlockStrategy, GlueType, OnLost, RouteStrategy, SerialScope
+from baton.vocabulary import BlockStrategy, OnLost, RouteStrategy
 
 from . import counting
 from .lanes import Lanes, choose_lanes
+from .row_messages import is_script, push_row, trigger_param
 from .trigger_messages import TriggerMessages
+
+if TYPE_CHECKING:
+    from .push_spans import PushSpans
 
 PAGE_ROWS = 2000
 """Pending rows read per pass."""
@@ -97,6 +102,7 @@ class Pusher:
         host: str,
         on_closed: Callable[[], None],
         clock: Clock = SYSTEM_CLOCK,
+        spans: PushSpans | None = None,
     ) -> None:
         self._engine = engine
         self._redis = redis
@@ -105,6 +111,7 @@ class Pusher:
         self._host = host
         self._on_closed = on_closed
         self._clock = clock
+        self._spans = spans
         self._after = _BEGINNING
         self._next_ms: int | None = None
         self._prepared = _Prepared()
@@ -151,7 +158,7 @@ class Pusher:
             rows = runs.pending(connection, PAGE_ROWS, at_ms, (at_ms, 0))
         prepared = _Prepared(at_ms, rows)
         for row in rows:
-            if row.app_name is not None and not _is_script(row):
+            if row.app_name is not None and not is_script(row):
                 with contextlib.suppress(TooLarge):
                     prepared.frames[row.log_id] = self._sealed(row, row.app_name, {})
         self._prepared = prepared
@@ -201,14 +208,16 @@ class Pusher:
         return self._sealed(row, app_name, self._sources_of([row]))
 
     def _sealed(self, row: runs.PendingRow, app_name: str, sources: Mapping[int, GlueVersionView]) -> bytes:
-        return seal(trigger_param(row, app_name, sources.get(row.job_id)), self._key_of(app_name))
+        trace_parent = self._spans.header(row) if self._spans is not None else ""
+        message = trigger_param(row, app_name, sources.get(row.job_id), trace_parent)
+        return seal(message, self._key_of(app_name))
 
     def _sources_of(self, rows: Iterable[runs.PendingRow]) -> dict[int, GlueVersionView]:
         """The scripts of these rows, as they are now: a changed source counts from the next run on.
 
         What was written for another language is no script of a job that changed its own since.
         """
-        types = {row.job_id: row.glue_type for row in rows if _is_script(row)}
+        types = {row.job_id: row.glue_type for row in rows if is_script(row)}
         if not types:
             return {}
         with read(self._engine) as connection:
@@ -241,11 +250,15 @@ class Pusher:
             self._spread(page, lanes, pushed)
             sealed = self._seal_all(page, app_name, lanes, already_judged, frames, pushed)
             for part in _parts(sealed):
+                began_ns = time.time_ns()
                 try:
                     answers = self._producer.push(app_name, [message for _, message in part])
                 except GroupClosed:
                     pushed.waiting += len(part)
                     continue
+                if self._spans is not None and not already_judged:
+                    verdicts = [answer.verdict for answer in answers]
+                    self._spans.pushed(app_name, [row for row, _ in part], verdicts, began_ns)
                 now_ms = self._clock.now_ms()
                 counting.count_answers(app_name, part, answers, now_ms, is_first=not already_judged)
                 for (row, message), answer in zip(part, answers, strict=True):
@@ -286,7 +299,7 @@ class Pusher:
             except TooLarge as problem:
                 pushed.refused[row.log_id] = str(problem)
                 continue
-            sealed.append((row, _push_row(row, lane, frame, already_judged=already_judged)))
+            sealed.append((row, push_row(row, lane, frame, already_judged=already_judged)))
         return sealed
 
     def _record(self, pushed: Pushed, rows: Sequence[runs.PendingRow]) -> None:
@@ -338,57 +351,6 @@ def _parts(
         size += len(each[1].frame)
     if part:
         yield part
-
-
-def _is_script(row: runs.PendingRow) -> bool:
-    return row.glue_type.startswith("GLUE_")
-
-
-def _push_row(row: runs.PendingRow, lane: str, frame: bytes, *, already_judged: bool) -> PushRow:
-    is_parallel = row.block_strategy == BlockStrategy.PARALLEL
-    judged = BlockStrategy.PARALLEL if is_parallel else BlockStrategy.SERIAL_EXECUTION
-    return PushRow(
-        row.log_id,
-        lane,
-        judged if already_judged else row.block_strategy,
-        row.attempt,
-        on_lost(row),
-        frame,
-        expires_ms=row.expires_at,
-        is_pinned=row.is_pinned,
-        slots=row.max_concurrency if is_parallel else 1,
-        is_of_job=row.serial_scope == SerialScope.JOB,
-        priority=row.priority,
-        max_queue=0 if already_judged else row.max_queue,
-        needs=needs_of(row.glue_type, row.executor_handler),
-    )
-
-
-def trigger_param(row: runs.PendingRow, app_name: str, source: GlueVersionView | None = None) -> TriggerParam:
-    """What the executor is told about this row, and the script it shall run (pure)."""
-    return TriggerParam(
-        app_name=app_name,
-        job_id=row.job_id,
-        log_id=row.log_id,
-        log_date_time=row.trigger_time,
-        fire_at_ms=row.fire_at_ms,
-        executor_handler=row.executor_handler,
-        executor_params=row.executor_param,
-        executor_block_strategy=row.block_strategy,
-        executor_timeout=row.executor_timeout,
-        glue_type=row.glue_type,
-        glue_source=source.source if source else "",
-        glue_updatetime=source.created_at if source else 0,
-        broadcast_index=row.shard_index,
-        broadcast_total=row.shard_total,
-        attempt=row.attempt,
-        on_lost=on_lost(row),
-    )
-
-
-def on_lost(row: runs.PendingRow) -> str:
-    """What becomes of it when its executor dies; for a job of RQ, another one goes on waiting (pure)."""
-    return OnLost.RERUN if row.glue_type == GlueType.RQ else row.on_lost
 
 
 def _count(pushed: Pushed, answer: PushAnswer) -> None:

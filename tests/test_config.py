@@ -151,3 +151,22 @@ def test_a_process_with_unusable_settings_says_so_and_exits_78(capsys):
 
     assert caught.value.code == config.EXIT_CONFIG
     assert "  - PORT is 'x': allowed is a whole number" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("environ", "wanted"),
+    [
+        ({}, False),
+        ({"BATON_OTEL": "1"}, True),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}, True),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:4318/v1/traces"}, True),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", "BATON_OTEL": "no"}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", "OTEL_SDK_DISABLED": "true"}, False),
+    ],
+)
+def test_spans_are_wanted_where_a_collector_is_named_or_somebody_says_so(environ, wanted):
+    assert config.wants_spans(config.load({**GOOD, **environ}), environ) is wanted
+
+
+def test_a_word_that_is_neither_yes_nor_no_nor_auto_is_refused():
+    assert problems(BATON_OTEL="perhaps") == ("BATON_OTEL is 'perhaps': allowed is yes, no or auto",)

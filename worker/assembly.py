@@ -147,6 +147,7 @@ class Assembly:
                 "kill_grace_s": told.kill_grace_s,
             },
             "log_format": told.log_format,
+            "tracing": told.tracing,
             "failpoints": told.failpoints,
         }
 

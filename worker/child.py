@@ -24,10 +24,10 @@ import traceback
 from collections import deque
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from baton import __version__, threads
 from baton import context as run_context
-from baton import threads
 from baton.context import SOFT_TEXT, Cancelled, JobContext, SoftTimeout
 from baton.failpoints import arm, failpoint
 from baton.vocabulary import GlueType
@@ -40,6 +40,9 @@ from .outcome import RunOutcome
 from .output import Home
 from .turnstile import enter
 from .words import Words
+
+if TYPE_CHECKING:
+    from .run_spans import RunSpans
 
 SYNC, ASYNC = "sync", "async"
 _PR_SET_PDEATHSIG = 1
@@ -58,14 +61,16 @@ class Child:
         reader: pipe.Reader,
         settings: dict[str, Any],
         words: Words,
+        spans: RunSpans | None = None,
     ) -> None:
         self._writer = pipe.Writer(connection)
+        self._spans = spans
         self._turnstile = turnstile
         self._reader = reader
         self._given: deque[list[Any]] = deque()
         self._ticket = 0
         self._was_signalled = False
-        self._desk = Desk(settings, words, self._writer.mention)
+        self._desk = Desk(settings, words, self._writer.mention, spans)
         self._module_names: list[str] = settings["handlers"]
         self._built_in: dict[str, list[str]] = settings["built_in"]
         self._interpreters: dict[str, str] = settings["interpreters"]
@@ -127,7 +132,10 @@ class Child:
     def _run_one(self, given: Given) -> None:
         run = self._desk.begin(given)
         said = self._outcome_of(run)
-        self._writer.say(self._desk.end(run, said))
+        message = self._desk.end(run, said)
+        if self._spans is not None and run.context.cancelled:
+            self._spans.flush()  # the parent kills this process as soon as it hears the ending
+        self._writer.say(message)
 
     def _outcome_of(self, run: OneRun) -> RunOutcome:
         entered = run_context.enter(run.context)
@@ -216,13 +224,29 @@ def main() -> int:
         arm(settings["failpoints"])
         threading.current_thread().name = "run"
         threads.inherit()
+        spans = _spans(settings, words)
         if kind == ASYNC:
             from .coroutines import serve  # a child of the other kind need not import asyncio
 
-            serve(connection, reader, settings, words)
-            return 0
-        Child(connection, turnstile, reader, settings, words).serve()
+            serve(connection, reader, settings, words, spans)
+        else:
+            Child(connection, turnstile, reader, settings, words, spans).serve()
+        if spans is not None:
+            spans.stop()
     return 0
+
+
+def _spans(settings: dict[str, Any], words: Words) -> RunSpans | None:
+    """What tells of runs; its thread begins here, before any run, and belongs to none."""
+    if not settings["tracing"]:
+        return None
+    from baton.tracing import Tracing
+
+    from .run_spans import RunSpans
+
+    with words.of_nobody():
+        tracing = Tracing("worker", settings["executor_id"], __version__)
+    return RunSpans(tracing, settings["executor_id"])
 
 
 if __name__ == "__main__":

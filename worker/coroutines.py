@@ -34,6 +34,7 @@ from .words import Words
 
 if TYPE_CHECKING:
     from .rq_bridge import RqBridge
+    from .run_spans import RunSpans
 
 _CANCEL_AGAIN_S = 0.1
 _TICK_S = 0.5
@@ -79,12 +80,13 @@ class Coroutines:
         reader: pipe.Reader,
         settings: dict[str, Any],
         words: Words,
+        spans: RunSpans | None,
     ) -> None:
         self._loop = loop
         self._connection = connection
         self._writer = pipe.Writer(connection)
         self._reader = reader
-        self._desk = Desk(settings, words, self._writer.mention)
+        self._desk = Desk(settings, words, self._writer.mention, spans)
         self._loaded = Loaded(settings["handlers"], settings["built_in"])
         self._rq_settings: dict[str, Any] = settings["rq"]
         self._bridge: RqBridge | None = None
@@ -232,13 +234,19 @@ async def _awaited(value: Any) -> Any:
     return await value if inspect.isawaitable(value) else value
 
 
-def serve(connection: socket.socket, reader: pipe.Reader, settings: dict[str, Any], words: Words) -> None:
+def serve(
+    connection: socket.socket,
+    reader: pipe.Reader,
+    settings: dict[str, Any],
+    words: Words,
+    spans: RunSpans | None,
+) -> None:
     """Be an event loop until the parent hangs up."""
     loop = Loop()
     asyncio.set_event_loop(loop)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # the parent says what shall end
     try:
-        loop.run_until_complete(Coroutines(loop, connection, reader, settings, words).serve())
+        loop.run_until_complete(Coroutines(loop, connection, reader, settings, words, spans).serve())
     finally:
         loop.close()

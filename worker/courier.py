@@ -304,5 +304,6 @@ class Courier:
             executor_id=self._executor_id,
             attempt=run.claimed.attempt,
             token=run.claimed.token,
+            trace_parent=run.trigger.trace_parent if run.trigger else "",
         )
         return seal(message, self._seats[run.app_name].key)

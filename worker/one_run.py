@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from baton import context as run_context
 from baton.context import Cancelled, JobContext, Shard
@@ -27,6 +27,11 @@ from . import journal, outcome, runlog
 from .outcome import RunOutcome
 from .reporter import Reporter
 from .words import Words
+
+if TYPE_CHECKING:
+    from baton.tracing import Begun
+
+    from .run_spans import RunSpans
 
 KILLED = "[job running, killed]"
 
@@ -56,9 +61,16 @@ class Given:
 class OneRun:
     """A run that has begun."""
 
-    def __init__(self, given: Given, log: runlog.RunLog, mention: Callable[[list[Any]], None]) -> None:
+    def __init__(
+        self,
+        given: Given,
+        log: runlog.RunLog,
+        mention: Callable[[list[Any]], None],
+        span: Begun | None = None,
+    ) -> None:
         self.given = given
         self.log = log
+        self.span = span
         self.started_ms = now_ms()
         self.stop_outcome = ""
         """What it ends as, once it was asked to."""
@@ -83,6 +95,8 @@ class OneRun:
             isinstance(error, asyncio.CancelledError) and self.context.cancelled
         ):
             return outcome.of_code(500, KILLED, self.started_ms, now_ms(), "")
+        if self.span is not None:
+            self.span.raised(error)
         trace = "".join(traceback.format_exception(error))
         self.context.write_line(trace, 1)
         return outcome.of_code(500, trace, self.started_ms, now_ms(), "")
@@ -91,9 +105,16 @@ class OneRun:
 class Desk:
     """What the runs of one child process share: where logs and endings go."""
 
-    def __init__(self, settings: dict[str, Any], words: Words, mention: Callable[[list[Any]], None]) -> None:
+    def __init__(
+        self,
+        settings: dict[str, Any],
+        words: Words,
+        mention: Callable[[list[Any]], None],
+        spans: RunSpans | None,
+    ) -> None:
         self._mention = mention
         self._words = words
+        self._spans = spans
         self._executor_id: str = settings["executor_id"]
         self._keys = {app_name: bytes.fromhex(key) for app_name, key in settings["keys"].items()}
         self._logs = runlog.LogFolder(Path(settings["log_dir"]), settings["log_cap_bytes"])
@@ -110,7 +131,8 @@ class Desk:
             log = runlog.RunLog(Path(os.devnull))
         log.remark(f"job execute start, param: {trigger['executor_params']}")
         self._words.begin_run(log)
-        return OneRun(given, log, self._mention)
+        span = self._spans.begin(trigger, given.attempt) if self._spans is not None else None
+        return OneRun(given, log, self._mention, span)
 
     def end(self, run: OneRun, said: RunOutcome) -> list[Any]:
         """Write the ending down; answers the message that tells the parent."""
@@ -121,7 +143,9 @@ class Desk:
             run.log.remark(outcome.last_line(said))
         run.log.close()
         failpoint("run.ended")
-        frame = self._sealed(run.given, said)
+        if self._spans is not None and run.span is not None:
+            self._spans.end(run.span, said)
+        frame = self._sealed(run, said)
         if not was_cancelled:  # else the parent knows better how the run ended, and writes that
             # a full disk must not hold the result back: it goes to the parent all the same
             with contextlib.suppress(OSError):
@@ -129,7 +153,9 @@ class Desk:
         failpoint("journal.written")
         return ["ended", run.given.ticket, frame, was_cancelled]
 
-    def _sealed(self, given: Given, said: RunOutcome) -> bytes:
+    def _sealed(self, run: OneRun, said: RunOutcome) -> bytes:
+        given = run.given
+        before = given.trigger.get("trace_parent", "")
         app_name = given.trigger["app_name"]
         message = outcome.callback(
             said,
@@ -139,6 +165,7 @@ class Desk:
             executor_id=self._executor_id,
             attempt=given.attempt,
             token=given.token,
+            trace_parent=run.span.place.header if run.span is not None else before,
         )
         return seal(message, self._keys[app_name])
 

@@ -42,7 +42,7 @@ def last_line(ended: RunOutcome) -> str:
 
 def callback(
     ended: RunOutcome, *, app_name: str, log_id: int, log_date_time: int, executor_id: str, attempt: int,
-    token: int,
+    token: int, trace_parent: str = "",
 ) -> HandleCallbackParam:  # fmt: skip
     """The message that reports this ending."""
     return HandleCallbackParam(
@@ -58,6 +58,7 @@ def callback(
         attempt=attempt,
         token=token,
         result=ended.result,
+        trace_parent=trace_parent,
     )
 
 

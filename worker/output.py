@@ -19,7 +19,9 @@ import threading
 import time
 import traceback
 import warnings
+from collections.abc import Iterator
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any, TextIO
 
 from baton.process_log import Line, written
@@ -91,6 +93,17 @@ class Output:
         _log_of_context.set(log)
         if is_alone:
             self._of_process = log
+
+    @contextlib.contextmanager
+    def of_nobody(self) -> Iterator[None]:
+        """What is said in this context, and in threads that begin in it, belongs to no run."""
+        closed = RunLog(Path(os.devnull))
+        closed.close()
+        before = _log_of_context.set(closed)
+        try:
+            yield
+        finally:
+            _log_of_context.reset(before)
 
     def leave(self, log: RunLog) -> None:
         """The run has ended: what it printed without a line end is a line all the same."""

@@ -52,4 +52,6 @@ class ExecutorSettings:
     executor_dead_after_s: float
     log_format: str = process_log.TEXT
     """Of what is said outside runs."""
+    tracing: bool = False
+    """Whether children tell OpenTelemetry of their runs."""
     failpoints: str = ""

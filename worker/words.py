@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import socket
+from collections.abc import Iterator
 from typing import Self
 
 from .output import Home, Output
@@ -31,6 +33,12 @@ class Words:
         pipe.start()
         faulthandler.enable(2)  # a crash leaves its trace in the log: the parent reads what is in the pipe
         return cls(output, pipe, is_alone=is_alone)
+
+    @contextlib.contextmanager
+    def of_nobody(self) -> Iterator[None]:
+        """What is said in this context, and in threads that begin in it, belongs to no run."""
+        with self._output.of_nobody():
+            yield
 
     def begin_run(self, log: RunLog) -> None:
         """What this context says belongs to this log now."""

@@ -34,6 +34,13 @@ def test_a_field_of_a_newer_minor_version_is_ignored():
     assert unseal(seal(Newer(**trigger().to_map()), KEY), TriggerParam, KEY) == trigger()
 
 
+def test_a_place_in_a_trace_travels_only_where_there_is_one():
+    traced = trigger(trace_parent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+
+    assert unseal(seal(traced, KEY), TriggerParam, KEY) == traced
+    assert "trace_parent" not in trigger().to_map(), "an older executor need not skip it"
+
+
 @pytest.mark.parametrize(
     ("frame", "error", "text"),
     [
@@ -50,6 +57,7 @@ def test_a_field_of_a_newer_minor_version_is_ignored():
         ),
         (seal(trigger(log_id="2"), KEY), Malformed, "'log_id' must be int, not str"),
         (seal(trigger(log_id=True), KEY), Malformed, "'log_id' must be int, not bool"),
+        (seal(trigger(trace_parent=7), KEY), Malformed, "'trace_parent' must be str, not int"),
         (seal(trigger(on_lost="PERHAPS"), KEY), Malformed, "'PERHAPS' is not one of FAIL, RERUN"),
         (b"x" * 600_000, TooLarge, "600,000 bytes; the limit is 524,288"),
     ],

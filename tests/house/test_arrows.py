@@ -107,3 +107,13 @@ def test_the_authors_face_needs_the_standard_library_only():
         if name.split(".")[0] not in sys.stdlib_module_names
     }
     assert foreign == {"baton"}
+
+
+def test_nothing_loads_opentelemetry_before_somebody_wants_spans():
+    processes = "scheduler.main, callbacks.main, background.main, dashboard, config"
+    loaded = loaded_by(f"import worker.main, worker.child, worker.coroutines, {processes}")
+
+    # the Redis client loads what it finds of it, for numbers of its own
+    loaded -= loaded_by("import redis")
+    assert "scheduler.push_spans" in loaded
+    assert {name for name in loaded if name.partition(".")[0] == "opentelemetry"} == set()

@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 from baton import JobContext, job
@@ -58,6 +59,37 @@ def fail_once(context: JobContext) -> None:
     _ledger().end(**work_without_param)
     if first:
         raise RuntimeError("this handler fails the first time")
+
+
+@job("told")
+def told(context: JobContext) -> str:
+    """Tell OpenTelemetry of something, in a thread too; then fail, the first time if `param` says so."""
+    from opentelemetry import trace
+
+    tracer = trace.get_tracer("the author")
+    with tracer.start_as_current_span("own"):
+        thread = threading.Thread(target=lambda: tracer.start_span("of a thread").end())
+        thread.start()
+        thread.join()
+    if context.param == "fail first" and context.attempt == 1:
+        raise RuntimeError("the first time it fails")
+    return "done"
+
+
+@job("told-async")
+async def told_async(context: JobContext) -> None:
+    """Tell OpenTelemetry of something, while others do the same on this event loop."""
+    from opentelemetry import trace
+
+    with trace.get_tracer("the author").start_as_current_span("own"):
+        await asyncio.sleep(0.05)
+        trace.get_tracer("the author").start_span(f"within {context.log_id}").end()
+
+
+@job("knows-opentelemetry")
+def knows_opentelemetry(context: JobContext) -> bool:
+    """Whether this process has loaded any of it."""
+    return any(name.partition(".")[0] == "opentelemetry" for name in sys.modules)
 
 
 @job("talk")
