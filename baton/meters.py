@@ -127,13 +127,23 @@ LATENESS_SECONDS = Histogram(
     _WAIT_S,
 )
 PLANNED = Counter("baton_runs_planned_total", "Rows that the planner made for fire times.")
-MISFIRES = Counter("baton_misfires_total", "Fire times that were met too late, made up for or not.")
+MISFIRES = Counter(
+    "baton_misfires_total",
+    "Fire times that were met too late, by what their job does then.",
+    ("strategy",),
+)
 PUSHED = Counter(
     "baton_runs_pushed_total",
     "What the push of a run came to: queued, repeated (it was in its lane before) or discarded.",
     ("group", "verdict"),
 )
 CLAIMED = Counter("baton_runs_claimed_total", "Runs that executors took from their lanes.", ("group",))
+CALLBACKS = Counter(
+    "baton_callbacks_total",
+    "Results by what they came to: applied, repeated (the row had ended), stale (a newer attempt exists), "
+    "rerun, rerouted, unknown (no such row) or rejected; the last two are put aside.",
+    ("result",),
+)
 FOLLOWUPS = Counter("baton_followups_total", "Retries and child runs that endings led to.")
 CALLBACK_LAG_SECONDS = Histogram(
     "baton_callback_lag_seconds",
@@ -157,6 +167,9 @@ SCRIPT_SECONDS = Histogram(
     ("script",),
     _ROUND_TRIP_S,
 )
+REDIS_ERRORS = Counter(
+    "baton_redis_errors_total", "Scripts that Redis did not run, or whose answer was lost.", ("script",)
+)
 EVENTS = Counter(
     "baton_events_total", "What happened, by the names that the process logs have.", ("role", "event")
 )
@@ -176,11 +189,13 @@ SERIES: tuple[Counter | Histogram, ...] = (
     MISFIRES,
     PUSHED,
     CLAIMED,
+    CALLBACKS,
     FOLLOWUPS,
     CALLBACK_LAG_SECONDS,
     DELIVERIES,
     REQUESTS,
     SCRIPT_SECONDS,
+    REDIS_ERRORS,
     EVENTS,
     LOOP_STEPS,
     LOOP_FAILURES,

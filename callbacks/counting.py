@@ -25,3 +25,7 @@ def count(entries: Sequence[ResultEntry], applied: Applied, now_ms: int) -> None
         came_ms = int(entry.entry_id.partition("-")[0])
         meters.CALLBACK_LAG_SECONDS.observe((now_ms - came_ms) / 1000, entry.app_name)
     meters.FOLLOWUPS.add(applied.followups)
+    meters.CALLBACKS.add(applied.ended, "applied")
+    meters.CALLBACKS.add(applied.reruns, "rerun")
+    for result in ("repeated", "stale", "rerouted", "unknown", "rejected"):
+        meters.CALLBACKS.add(getattr(applied, result), result)

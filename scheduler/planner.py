@@ -275,7 +275,7 @@ def _tell(planned: Planned, plans: Sequence[Plan]) -> None:
     meters.PLANNED.add(planned.rows)
     for plan in plans:
         if plan.missed:
-            meters.MISFIRES.add(plan.missed)
+            meters.MISFIRES.add(plan.missed, plan.job.misfire_strategy)
             telemetry.event("plan.misfire", job_id=plan.job.id, missed=plan.missed, fired=len(plan.fires))
         if plan.stop_reason:
             telemetry.warning("plan.job_stopped", job_id=plan.job.id, reason=plan.stop_reason)

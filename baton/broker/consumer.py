@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
@@ -10,7 +9,6 @@ from typing import cast
 from redis import Redis
 from redis.exceptions import NoScriptError
 
-from .. import meters
 from ..vocabulary import Outcome
 from . import recovery, scripts
 from .keys import GroupKeys
@@ -142,10 +140,8 @@ class Consumer:
             with self._redis.pipeline(transaction=False) as pipeline:
                 self._settle.queue(pipeline, self._keys, self._settle_arguments(settled))
                 self._claim.queue(pipeline, self._keys, self._claim_arguments(room))
-                began_s = time.perf_counter()
-                claimed = pipeline.execute()[1]
-                meters.SCRIPT_SECONDS.observe(time.perf_counter() - began_s, "settle_and_claim")
-                return _claimed(claimed)
+                with scripts.metered("settle_and_claim"):
+                    return _claimed(pipeline.execute()[1])
         except NoScriptError:
             # the server restarted; both calls stand being repeated
             scripts.load_on_server(self._redis, "settle", "claim")

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -17,7 +18,7 @@ from typing import Any
 
 from redis import Redis
 from redis.client import Pipeline
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, RedisError
 
 from .. import meters
 from ..errors import BrokerError
@@ -41,18 +42,30 @@ class Script:
     def run(self, redis: Redis, keys: GroupKeys, arguments: Sequence[Argument]) -> Any:
         """Run it; the script is sent again if the server has forgotten it."""
         names = [keys.named(name) for name in self.keys]
-        began_s = time.perf_counter()
-        try:
-            answer = redis.evalsha(self.sha, len(names), *names, *arguments)
-        except NoScriptError:
-            answer = redis.eval(self.source, len(names), *names, *arguments)
-        meters.SCRIPT_SECONDS.observe(time.perf_counter() - began_s, self.name)
-        return answer
+        with metered(self.name):
+            try:
+                return redis.evalsha(self.sha, len(names), *names, *arguments)
+            except NoScriptError:
+                return redis.eval(self.source, len(names), *names, *arguments)
 
     def queue(self, pipeline: Pipeline, keys: GroupKeys, arguments: Sequence[Argument]) -> None:
         """Add a call to a pipeline; the script must have been loaded on this server."""
         names = [keys.named(name) for name in self.keys]
         pipeline.evalsha(self.sha, len(names), *names, *arguments)
+
+
+@contextmanager
+def metered(name: str) -> Iterator[None]:
+    """Count and time the round trip in this block; one that failed is counted only."""
+    began_s = time.perf_counter()
+    try:
+        yield
+    except NoScriptError:
+        raise  # nothing is wrong: the script is sent, and runs then
+    except RedisError:
+        meters.REDIS_ERRORS.add(1, name)
+        raise
+    meters.SCRIPT_SECONDS.observe(time.perf_counter() - began_s, name)
 
 
 @cache

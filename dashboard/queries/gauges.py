@@ -53,7 +53,7 @@ PENDING_OLDEST = Gauge(
 )
 QUEUE_DEPTH = Gauge("baton_queue_depth", "Runs that wait in their lanes.", ("group",))
 QUEUE_OLDEST = Gauge(
-    "baton_queue_oldest_seconds",
+    "baton_oldest_waiting_seconds",
     "Since when the oldest run that waits in a lane might have been pushed.",
     ("group",),
 )

@@ -57,7 +57,11 @@ def test_a_batch_that_redis_did_not_let_acknowledge_counts_once(
             consumer.step()
     consumer.step()
 
-    assert counted("baton_runs_total") == {f"baton_runs_total|{GROUP}|succeeded": 2}
+    assert counted("baton_runs_total", "baton_callbacks_total") == {
+        f"baton_runs_total|{GROUP}|succeeded": 2,
+        "baton_callbacks_total|applied": 2,
+        "baton_callbacks_total|repeated": 2,
+    }
 
 
 def test_retries_count_as_what_follows(world: World) -> None:

@@ -74,7 +74,7 @@ def test_counters_begin_at_nought_and_are_what_processes_counted(plain_site):
     assert [before[f"baton_runs_total{{group=demo,outcome={outcome}}}"] for outcome in Outcome] == [0] * len(
         Outcome
     )
-    assert before["baton_misfires_total{}"] == 0
+    assert before["baton_runs_planned_total{}"] == 0
 
     meters.RUNS.add(3, "demo", Outcome.SUCCEEDED)
     for seconds in (0.02, 0.02, 7.0, 1e6):
@@ -125,7 +125,7 @@ def test_gauges_say_what_is_true_now(site):
     found = values(scrape(site))
 
     of_group = {
-        "baton_pending_runs": 1, "baton_queue_depth": 2, "baton_queue_oldest_seconds": 30,
+        "baton_pending_runs": 1, "baton_queue_depth": 2, "baton_oldest_waiting_seconds": 30,
         "baton_runs_in_progress": 0, "baton_results_stream_length": 1, "baton_results_stream_pending": 0,
         "baton_executor_slots": 8, "baton_executor_slots_used": 1, "baton_executor_slots_free": 3,
         "baton_spool_bytes": 9, "baton_spool_waiting": 2, "baton_spool_not_ok": 1,

@@ -35,6 +35,14 @@ def test_the_page_asks_for_no_series_that_does_not_exist():
     assert stems <= known
 
 
+def test_the_page_asks_by_labels_that_exist():
+    labels = {each.name: each.labels for each in (*SERIES, *GAUGES)}
+    asked = re.findall(r"\b(baton_\w+)\{(\w+)=", PAGE.read_text("utf-8"))
+
+    assert asked
+    assert [(name, label) for name, label in asked if label not in labels[name]] == []
+
+
 def test_names_follow_the_rules_of_prometheus():
     for each in SERIES:
         assert each.name.endswith("_total" if isinstance(each, Counter) else "_seconds"), each.name
@@ -49,6 +57,6 @@ def test_no_label_is_without_bound():
     labels = {label for each in (*SERIES, *GAUGES) for label in each.labels}
 
     assert labels <= {
-        "group", "outcome", "verdict", "result", "page", "status", "script", "role", "event", "loop",
-        "state", "store", "version",
+        "group", "outcome", "verdict", "result", "strategy", "page", "status", "script", "role", "event",
+        "loop", "state", "store", "version",
     }  # fmt: skip

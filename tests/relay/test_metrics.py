@@ -92,7 +92,7 @@ def test_what_is_true_now_is_read_when_it_is_asked_for(whole_baton):
     until(lambda: now("baton_executor_slots_used") == 1, 10, "the beat that says a slot is used")
     assert (now("baton_executor_slots"), now("baton_executor_slots_free")) == (3, 2)
     assert (now("baton_queue_depth"), now("baton_runs_in_progress"), now("baton_pending_runs")) == (2, 1, 0)
-    assert 0 < now("baton_queue_oldest_seconds") < 60
+    assert 0 < now("baton_oldest_waiting_seconds") < 60
     assert now("baton_executors", state="running") == 1
     until(lambda: scraper.value("baton_processes", role=Role.EXECUTOR) == 1, 10, "the executor's tally")
 
@@ -128,14 +128,17 @@ def test_a_probe_sees_every_role_live_and_a_killed_one_missing(whole_baton):
     assert "callbacks" not in said
 
     # who says goodbye is not missed as somebody who fell silent
-    background.terminate()
-    background.wait()
-    said = check("--role", "background").stdout
-    assert "none is alive" in said
-    assert "last word" not in said
-    scraper.web.terminate()
-    scraper.web.wait()
-    assert "last word" not in check("--role", "web").stdout
+    for role, process in {
+        Role.BACKGROUND: background,
+        Role.WEB: scraper.web,
+        Role.CALLBACKS: baton.callbacks[0],
+        Role.EXECUTOR: baton.workers[0],
+    }.items():
+        process.terminate()
+        process.wait()
+        said = check("--role", role).stdout
+        assert f"bad      {role}: none is alive" in said
+        assert "last word" not in said
 
 
 def test_a_scraper_from_elsewhere_needs_the_token(whole_baton):
