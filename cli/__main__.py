@@ -5,7 +5,8 @@ Commands are imported when they are called, so that none pays for what another n
 
 from __future__ import annotations
 
-import argparse
+import difflib
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -13,46 +14,64 @@ from importlib import import_module
 import config
 from baton.errors import BatonError, SettingsError
 
-COMMANDS = {
-    "run": "start everything on this machine; sets up what is missing",
-    "worker": "start one more worker beside `baton run`",
-    "run-once": "run one handler here, without Redis; needs no settings",
-    "migrate": "bring the database to this version's tables",
-    "seed": "put the demo group and its jobs into the database, once",
-    "signin": "print a one-time link to sign in to the dashboard",
-    "jobs": "list, show, trigger, start and stop jobs",
-    "runs": "list, show and kill runs, and read their logs",
-    "executors": "list executors; drain and resume one",
-    "failed-callbacks": "list, replay and discard results that could not be applied",
-    "user": "make, list and delete the people who may sign in",
-    "plan": "show how jobs differ from what code and jobs.yaml declare",
-    "apply": "make the jobs as code and jobs.yaml declare them",
-    "import": "take the jobs of another scheduler along",
-    "token": "make, list and revoke tokens for the API",
-    "check": "see whether everything, or one role, is alive; an exit code for probes",
-    "doctor": "look at everything here and at what lags behind; exit code 0 when nothing is bad",
-    "scan": "look for broken invariants in database and Redis, and repair them; exit code 0 when all hold",
-    "next-fires": "print when a cron expression fires; needs no settings",
-    "backfill": "plan fire times of the past that had no run",
-    "version": "print the version",
+from .parsing import EXIT_USAGE, Parser
+
+SECTIONS = {
+    "start": {
+        "run": "start everything on this machine; sets up what is missing",
+        "worker": "start one more worker beside `baton run`",
+        "migrate": "bring the database to this version's tables",
+        "seed": "put the demo group and its jobs into the database, once",
+        "signin": "print a one-time link to sign in to the dashboard",
+    },
+    "every day": {
+        "jobs": "list, show, trigger, start and stop jobs",
+        "runs": "list, show, kill and delete runs, and read their logs",
+        "executors": "list and show executors; drain and resume one",
+        "failed-callbacks": "list, show, replay and discard results that could not be applied",
+        "backfill": "plan fire times of the past that had no run",
+    },
+    "jobs in code and in files": {
+        "plan": "show how jobs differ from what code and jobs.yaml declare",
+        "apply": "make the jobs as code and jobs.yaml declare them",
+        "import": "take the jobs of another scheduler along",
+    },
+    "who may do what": {
+        "user": "make, list and delete the people who may sign in",
+        "token": "make, list and revoke tokens for the API",
+    },
+    "is all well": {
+        "doctor": "look at everything here and at what lags behind, and say how to mend it",
+        "check": "see whether everything, or one role, is alive; an exit code for probes",
+        "scan": "look for broken invariants in database and Redis, and repair them",
+        "version": "print the version",
+    },
+    "without an installation": {
+        "run-once": "run one handler here, without Redis; needs no settings",
+        "next-fires": "print when a cron expression fires; needs no settings",
+    },
 }
+COMMANDS = {name: meaning for section in SECTIONS.values() for name, meaning in section.items()}
 
 EXIT_PROBLEM = 1
 EXIT_INTERRUPTED = 130
+EXIT_NOBODY_READS = 141
+"""As of a program that SIGPIPE ended: `baton runs log 7 | head`."""
+
+_HELP = ("-h", "--help", "help")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; answers the exit code."""
-    parser = _parser()
-    given, rest = parser.parse_known_args(arguments)
-    if given.command is None:
-        parser.print_help()
-        return 0
-    command = import_module(f"cli.{given.command.replace('-', '_')}")
-    own = argparse.ArgumentParser(prog=f"baton {given.command}", description=COMMANDS[given.command])
-    command.add_arguments(own)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in _HELP:
+        return _help(words[1:])
+    name = "version" if words[0] == "--version" else words[0]
+    if name not in COMMANDS:
+        return _unknown(name)
     try:
-        return int(command.run(own.parse_args(rest)))
+        code = int(import_module(_module(name)).run(parser_of(name).read(words[1:])))
+        sys.stdout.flush()
     except SettingsError as error:
         config.exit_with(error)
     except BatonError as error:
@@ -60,20 +79,59 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_PROBLEM
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # what is still buffered has no reader either: the interpreter must not try it again at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_NOBODY_READS
+    return code
 
 
-def _parser() -> argparse.ArgumentParser:
-    width = max(map(len, COMMANDS))
-    listed = "\n".join(f"  {name:<{width}}  {meaning}" for name, meaning in COMMANDS.items())
-    parser = argparse.ArgumentParser(
-        prog="baton",
-        description="A job scheduler for Python teams.",
-        epilog=f"commands:\n{listed}\n\n`baton <command> --help` says more.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        add_help=False,
-    )
-    parser.add_argument("command", nargs="?", choices=COMMANDS, metavar="command", help=argparse.SUPPRESS)
+def parser_of(name: str) -> Parser:
+    """What reads the words after a command."""
+    parser = Parser(f"baton {name}", COMMANDS[name])
+    import_module(_module(name)).add_arguments(parser)
     return parser
+
+
+def _module(name: str) -> str:
+    return f"cli.{name.replace('-', '_')}"
+
+
+def _help(words: Sequence[str]) -> int:
+    if not words:
+        print(_overview())
+        return 0
+    if words[0] not in COMMANDS:
+        return _unknown(words[0])
+    return _explain(parser_of(words[0]), words[1:])
+
+
+def _explain(parser: Parser, words: Sequence[str]) -> int:
+    (parser.actions.get(words[0], parser) if words else parser).print_help()
+    return 0
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS))
+    sections = (
+        f"{title}:\n" + "\n".join(f"  {name:<{width}}  {meaning}" for name, meaning in commands.items())
+        for title, commands in SECTIONS.items()
+    )
+    return (
+        "usage: baton COMMAND [ACTION] [OPTIONS]\n\nA job scheduler for Python teams.\n\n"
+        + "\n\n".join(sections)
+        + "\n\n`baton COMMAND --help` says more. What shows something prints JSON with --json."
+    )
+
+
+def _unknown(name: str) -> int:
+    if name.startswith("-"):
+        problem = f"{name} stands before any command; options come after it"
+    else:
+        close = difflib.get_close_matches(name, COMMANDS, 1)
+        problem = f"there is no command {name!r}" + (f"; did you mean {close[0]!r}?" if close else "")
+    print(f"baton: {problem}\n`baton --help` lists the commands", file=sys.stderr)
+    return EXIT_USAGE
 
 
 if __name__ == "__main__":

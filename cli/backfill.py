@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import argparse
-import os
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from sqlalchemy import Connection
 
-import config
 from baton.clock import SYSTEM_CLOCK
 from baton.errors import InputError
 from baton.schedule import zone
-from baton.store import backfill, jobs
-from baton.store.engine import make_engine, write
+from baton.store import backfill
+from baton.store.backfill import Backfill
+from baton.store.engine import write
+from baton.store.jobs import JobView
 
-from . import state
-from .printing import wall_time
+from .installation import opened
+from .jobs import job_named
+from .parsing import Parser, add_json
+from .printing import show_one, wall_time
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """The job and the range."""
-    parser.epilog = "example: baton backfill 17 --from 2026-11-01 --to 2026-11-08 --dry-run"
-    parser.add_argument("job", type=int, metavar="JOB", help="the job's id")
+    parser.examples = [
+        "baton backfill 17 --from 2026-11-01 --to 2026-11-08 --dry-run",
+        "baton backfill 'nightly report' --from 2026-11-01T08:30",
+    ]
+    parser.add_argument("job", metavar="JOB", help="its id or its name")
     parser.add_argument(
         "--from", dest="begin", required=True, metavar="TIME",
         help="the first moment, as 2026-11-01 or 2026-11-01T08:30, by the clock of the job's zone",
@@ -35,32 +41,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dry-run", action="store_true", help="print what would be planned, and plan nothing"
     )
+    add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Plan them, and print each."""
-    settings = config.load(state.environment(os.environ), unneeded=["redis_url", "access_token"])
-    engine = make_engine(settings.database_url)
-    try:
-        with write(engine) as connection:
-            _backfill(connection, arguments)
-    finally:
-        engine.dispose()
+    with opened() as here:
+        with write(here.engine) as connection:
+            job = job_named(connection, arguments.job)
+            found = _found(connection, job, arguments)
+            planned = 0 if arguments.dry_run else len(found.missing)
+            if planned:
+                facts = {"name": job.name, "runs": planned, "begin": arguments.begin, "end": arguments.end}
+                here.record(connection, "job.backfill", f"job {job.id}", **facts)
+        here.wake_schedulers()
+    if arguments.json:
+        show_one({"job_id": job.id, **asdict(found), "planned": planned}, as_json=True)
+    else:
+        _print(found, job.time_zone, is_dry=arguments.dry_run)
     return 0
 
 
-def _backfill(connection: Connection, arguments: argparse.Namespace) -> None:
-    job = jobs.get(connection, arguments.job)
-    if job is None:
-        raise InputError(f"there is no job {arguments.job}")
+def _found(connection: Connection, job: JobView, arguments: argparse.Namespace) -> Backfill:
     clock, now_ms = zone.find(job.time_zone), SYSTEM_CLOCK.now_ms()
     begin_ms = _moment_ms(arguments.begin, clock)
     end_ms = _moment_ms(arguments.end, clock) if arguments.end else now_ms
     act = backfill.look if arguments.dry_run else backfill.plan
-    found = act(connection, job.id, begin_ms, end_ms, now_ms)
+    return act(connection, job.id, begin_ms, end_ms, now_ms)
+
+
+def _print(found: Backfill, zone_name: str, *, is_dry: bool) -> None:
     for at in found.missing:
-        print(f"{wall_time(at, job.time_zone)}  {at}")
-    did = "would be planned" if arguments.dry_run else "planned"
+        print(f"{wall_time(at, zone_name)}  {at}")
+    did = "would be planned" if is_dry else "planned"
     print(f"{len(found.missing)} {did}; {len(found.present)} had their run already")
 
 

@@ -8,11 +8,9 @@ seconds (their tally), by the clock of Redis.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
 from functools import partial
 
 from redis.exceptions import RedisError
@@ -21,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 import config
 from baton.broker import tally
 from baton.broker.tally import Heard
-from baton.checkup import Line, Verdict, bad, good, has_bad, warning
+from baton.checkup import Line, bad, good, has_bad, warning
 from baton.errors import BatonError, SettingsError
 from baton.in_time import InTime
 from baton.store import groups
@@ -30,7 +28,8 @@ from baton.vocabulary import Role
 
 from . import state
 from .installation import Installation
-from .printing import add_json, printable
+from .parsing import Parser, add_json, add_quiet
+from .printing import show_lines
 
 ANSWERS_WITHIN_S = 5.0
 """A store that takes longer is as good as away."""
@@ -39,18 +38,19 @@ STUCK_AFTER_S = 60.0
 _PROCFILE = {Role.EXECUTOR: "worker"}
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """What is looked at: everything, a role, or the settings only."""
-    parser.epilog = (
-        f"exit code 0: nothing is bad; 1: something is; {config.EXIT_CONFIG}: the settings cannot be used"
+    parser.notes = (
+        f"Exit code 0: nothing is bad; 1: something is; {config.EXIT_CONFIG}: the settings cannot be used."
     )
+    parser.examples = ["baton check", "baton check --role scheduler --here --quiet", "baton check --settings"]
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
         "--role", choices=[str(role) for role in Role], help="look at the processes of this role only"
     )
     what.add_argument("--settings", action="store_true", help="look at the settings only; connect to nothing")
     parser.add_argument("--here", action="store_true", help="count processes of this machine only")
-    parser.add_argument("-q", "--quiet", action="store_true", help="print only what is not good")
+    add_quiet(parser)
     add_json(parser)
 
 
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         settings = config.load(environ, unneeded=["database_url"] if role else [])
     except SettingsError as error:
-        _print([bad("settings", problem) for problem in error.problems], arguments)
+        show_lines([bad("settings", problem) for problem in error.problems], arguments)
         return config.EXIT_CONFIG
     lines = [warning("settings", text) for text in config.unknown_names(environ)]
     lines = lines or [good("settings", f"they can be used, {settings.env}")]
@@ -69,17 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
         here = Installation(settings)
         lines += _alive(here, role, host=socket.gethostname() if arguments.here else "")
         here.close()
-    _print(lines, arguments)
+    show_lines(lines, arguments)
     return 1 if has_bad(lines) else 0
-
-
-def _print(lines: Sequence[Line], arguments: argparse.Namespace) -> None:
-    shown = [line for line in lines if line.verdict is not Verdict.GOOD or not arguments.quiet]
-    if arguments.json:
-        print(json.dumps([asdict(line) for line in shown], ensure_ascii=False))
-        return
-    for line in shown:
-        print(printable(str(line)))
 
 
 def _alive(here: Installation, role: Role | None, *, host: str) -> Iterator[Line]:
@@ -97,7 +88,9 @@ def _in_time(subject: str, question: Callable[[], list[Line]]) -> list[Line]:
         return [bad(subject, f"no answer within {ANSWERS_WITHIN_S:g} s: is it there, and is it overloaded?")]
     except RedisError as problem:
         return [bad("redis", f"it does not answer ({problem}): check REDIS_URL, and that it runs")]
-    except (BatonError, SQLAlchemyError) as problem:
+    except BatonError as problem:
+        return [bad(subject, str(problem))]
+    except SQLAlchemyError as problem:
         text = str(getattr(problem, "orig", None) or problem).strip().splitlines()[0]
         return [bad(subject, f"{text}: check DATABASE_URL, and that it runs")]
 

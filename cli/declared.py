@@ -18,17 +18,19 @@ from baton.errors import InputError
 from baton.script_source import SOURCE_LIMIT_BYTES
 from baton.store import declared
 
+from .parsing import Parser, add_json
+
 DEFAULT_FILE = "jobs.yaml"
 _SIGNS = {Change.NEW: "+", Change.CHANGED: "~", Change.EDITED: "!", Change.UNCHANGED: " ", Change.GONE: "-"}
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """Where declarations come from, and how they are shown."""
     parser.add_argument(
         "--file", metavar="PATH", help=f"a file of jobs (default: {DEFAULT_FILE}, if it is there)"
     )
     parser.add_argument("--no-code", action="store_true", help="leave out what @job declares")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_json(parser)
 
 
 def differences(

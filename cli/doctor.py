@@ -7,10 +7,8 @@ beat and clock, and at what waits for whom. Each line says good, warning or bad,
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
 
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
@@ -25,15 +23,17 @@ from baton.vocabulary import SpoolState
 
 from . import lag, state
 from .installation import Installation
-from .printing import add_json, printable
+from .parsing import Parser, add_json, add_quiet
+from .printing import show_lines
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """`--quiet` prints only what is not good."""
-    parser.epilog = (
-        f"exit code 0: nothing is bad; 1: something is; {config.EXIT_CONFIG}: the settings cannot be used"
+    parser.notes = (
+        f"Exit code 0: nothing is bad; 1: something is; {config.EXIT_CONFIG}: the settings cannot be used."
     )
-    parser.add_argument("-q", "--quiet", action="store_true", help="print only what is not good")
+    parser.examples = ["baton doctor", "baton doctor --quiet", "baton doctor --json"]
+    add_quiet(parser)
     add_json(parser)
 
 
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         settings = config.load(environ)
     except SettingsError as error:
-        _print([bad("settings", problem) for problem in error.problems], arguments)
+        show_lines([bad("settings", problem) for problem in error.problems], arguments)
         return config.EXIT_CONFIG
     here = Installation(settings)
     looks = (_settings, _this_machine, _database, _executors, lag.examine)
@@ -51,17 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
         lines = [line for look in looks for line in _carefully(look, here)]
     finally:
         here.close()
-    _print(lines, arguments)
+    show_lines(lines, arguments)
     return 1 if has_bad(lines) else 0
-
-
-def _print(lines: list[Line], arguments: argparse.Namespace) -> None:
-    shown = [line for line in lines if line.verdict is not Verdict.GOOD or not arguments.quiet]
-    if arguments.json:
-        print(json.dumps([asdict(line) for line in shown], ensure_ascii=False))
-        return
-    for line in shown:
-        print(printable(str(line)))
 
 
 def _carefully(look: Callable[[Installation], Iterable[Line]], here: Installation) -> Iterator[Line]:
@@ -69,9 +60,13 @@ def _carefully(look: Callable[[Installation], Iterable[Line]], here: Installatio
     subject = look.__name__.strip("_") if look is not lag.examine else "lag"
     try:
         yield from look(here)
-    except (BatonError, RedisError, SQLAlchemyError) as problem:
-        text = str(getattr(problem, "orig", None) or problem).strip().splitlines()[0]
-        yield bad(subject, f"it could not be looked at: {text}")
+    except BatonError as problem:
+        yield bad(subject, str(problem))
+    except RedisError:
+        yield bad(subject, "not looked at, because Redis does not answer")
+    except SQLAlchemyError as problem:
+        reason = str(getattr(problem, "orig", None) or problem).strip().splitlines()[0]
+        yield bad(subject, f"not looked at, because of the database: {reason}")
 
 
 def _settings(here: Installation) -> Iterator[Line]:

@@ -16,27 +16,37 @@ from baton.store.engine import read, write
 from baton.store.failed_callbacks import FailedCallbackView
 
 from .installation import Installation, opened, person
-from .printing import add_json, moment, show_one, show_rows
+from .parsing import Parser, add_json, add_limit, whole
+from .printing import moment, say, show_one, show_rows
 
 _COLUMNS = {
     "id": "id", "app_name": "group", "log_id": "run", "field": "what", "tries": "tries",
     "first": "first", "last": "last", "reason": "reason",
 }  # fmt: skip
 _PAGE = 500
+_NOT_FOR_PEOPLE = ("first_seen", "last_seen", "discarded_at", "discarded_by", "discard_reason")
+"""What `first` and `last` say in words, and what cannot be of one that is still kept."""
+_NONE = "none: every result could be applied"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """One action, and what it needs."""
-    actions = parser.add_subparsers(dest="action", required=True)
-    listing = actions.add_parser("list", help="the newest first")
-    listing.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many (50)")
-    show = actions.add_parser("show", help="everything about one, its bytes too")
-    show.add_argument("id", type=int, metavar="ID")
-    replay = actions.add_parser("replay", help="put them into their streams again")
-    replay.add_argument("ids", type=int, nargs="*", metavar="ID")
+    add = parser.add_actions(usual="list")
+    listing = add("list", "the newest first", "baton failed-callbacks", "baton failed-callbacks list --json")
+    add_limit(listing)
+    show = add("show", "everything about one, its bytes too", "baton failed-callbacks show 3")
+    show.add_argument("id", type=whole(), metavar="ID", help="as the list shows it")
+    replay = add(
+        "replay", "put them into their streams again, once their reason is mended",
+        "baton failed-callbacks replay 3 4", "baton failed-callbacks replay --all",
+    )  # fmt: skip
+    replay.add_argument("ids", type=whole(), nargs="*", metavar="ID", help="as the list shows them")
     replay.add_argument("--all", action="store_true", help="all that are kept now")
-    discard = actions.add_parser("discard", help="forget them")
-    discard.add_argument("ids", type=int, nargs="+", metavar="ID")
+    discard = add(
+        "discard", "forget results that nobody wants",
+        "baton failed-callbacks discard 3 --reason 'of a job that was deleted'",
+    )  # fmt: skip
+    discard.add_argument("ids", type=whole(), nargs="+", metavar="ID", help="as the list shows them")
     discard.add_argument("--reason", required=True, help="why nobody wants them; the audit keeps it")
     for each in (listing, show, replay, discard):
         add_json(each)
@@ -50,14 +60,18 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _list(here: Installation, arguments: argparse.Namespace) -> int:
     with read(here.engine) as connection:
-        found = failed_callbacks.list_page(connection, None, max(1, arguments.limit))
+        found = failed_callbacks.list_page(connection, None, arguments.limit)
     rows = [_facts(each) for each in found]
-    show_rows(rows, _COLUMNS, as_json=arguments.json, nothing="none: every result could be applied")
+    show_rows(rows, _COLUMNS, as_json=arguments.json, nothing=_NONE)
     return 0
 
 
 def _show(here: Installation, arguments: argparse.Namespace) -> int:
-    show_one(_facts(_kept(here, arguments.id)), as_json=arguments.json)
+    facts = _facts(_kept(here, arguments.id))
+    if not arguments.json:
+        facts["replayed_at"] = moment(facts["replayed_at"])
+        facts = {name: fact for name, fact in facts.items() if name not in _NOT_FOR_PEOPLE}
+    show_one(facts, as_json=arguments.json)
     return 0
 
 
@@ -122,10 +136,8 @@ def _record(
 
 
 def _did(arguments: argparse.Namespace, wanted: list[FailedCallbackView], words: str) -> int:
-    if arguments.json:
-        show_one({"ids": [each.id for each in wanted], "did": arguments.action}, as_json=True)
-    else:
-        print(f"{len(wanted)} {words}")
+    facts = {"ids": [each.id for each in wanted], "did": arguments.action}
+    say(facts, f"{len(wanted)} {words}" if wanted else _NONE, as_json=arguments.json)
     return 0
 
 

@@ -1,6 +1,6 @@
 """`baton import`: take the jobs of another scheduler along.
 
-Without more it only shows what it would do (exit code 2 if that is anything). `--output` writes a file to
+Without more it only shows what it would do (exit code 3 if that is anything). `--output` writes a file to
 review, in the form of `jobs.yaml`; `--apply` makes the jobs at once, in one transaction. They are stopped
 until `--start`, or a person, starts them: two schedulers must not run one job. What cannot be read is
 named with its place; the rest goes on, and the exit code is 1.
@@ -21,10 +21,10 @@ from baton.store.engine import make_engine, read, write
 
 from . import import_file, import_plan, import_shown, import_sources, state
 from .import_plan import Wish
-from .printing import add_json
+from .parsing import add_json
+from .plan import EXIT_CHANGES
 
 EXIT_PROBLEM = 1
-EXIT_CHANGES = 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

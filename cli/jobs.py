@@ -19,7 +19,8 @@ from baton.store.jobs import JobFilter, JobView
 from baton.vocabulary import ScheduleType, TriggerStatus, TriggerType
 
 from .installation import Installation, opened, person
-from .printing import add_json, moment, show_one, show_rows
+from .parsing import Parser, add_json, add_limit, seconds
+from .printing import moment, say, show_one, show_rows
 from .waiting import EXIT_UNFINISHED, exit_code_of, wait_for_end
 
 _COLUMNS = {
@@ -27,31 +28,41 @@ _COLUMNS = {
     "status": "status", "next": "next fire time",
 }  # fmt: skip
 _KEY_LIMIT = 120
+_NO_JOBS = "no such jobs; new ones are made in the dashboard, or declared in code and applied (`baton apply`)"
 _LARGEST_ID = 2**63 - 1
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """One action, and what it needs. A job is named by its id or its exact name."""
-    actions = parser.add_subparsers(dest="action", required=True)
-    listing = actions.add_parser("list", help="the newest jobs first")
+    add = parser.add_actions(usual="list")
+    listing = add(
+        "list", "the newest jobs first", "baton jobs list --status stopped", "baton jobs list report --json"
+    )
     listing.add_argument("text", nargs="?", default="", help="part of a name, handler or description")
     listing.add_argument("--group", metavar="APP_NAME", help="only jobs of this executor group")
     listing.add_argument("--status", choices=["running", "stopped"], help="is the schedule followed?")
-    listing.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many (50)")
-    show = actions.add_parser("show", help="everything about one job")
-    trigger = actions.add_parser(
-        "trigger", help="run it once, now",
-        epilog=f"with --wait the exit code is 0 for success, 1 for another ending, {EXIT_UNFINISHED} if it "
-        "has not ended in time",
+    add_limit(listing)
+    show = add("show", "everything about one job", "baton jobs show 17")
+    trigger = add(
+        "trigger", "run a job once, now",
+        "baton jobs trigger 17", "baton jobs trigger 'nightly report' --param 2026-11-01 --wait 600",
     )  # fmt: skip
+    trigger.notes = (
+        "With --wait the exit code is 0 for success, 1 for another ending,\n"
+        f"{EXIT_UNFINISHED} if it has not ended in time."
+    )
     trigger.add_argument("--param", help="another parameter than the job's own")
     trigger.add_argument("--executor", default="", metavar="ID", help="this executor alone may run it")
     trigger.add_argument("--key", help="an idempotency key: the same key is the same run")
     trigger.add_argument(
-        "--wait", type=float, nargs="?", const=float("inf"), metavar="SECONDS", help="until it has ended"
-    )
-    start = actions.add_parser("start", help="follow its schedule")
-    stop = actions.add_parser("stop", help="follow its schedule no longer; what runs goes on")
+        "--wait", type=seconds, nargs="?", const=float("inf"), metavar="SECONDS",
+        help="until it has ended, or for so long",
+    )  # fmt: skip
+    start = add("start", "follow the schedule of a job", "baton jobs start 17")
+    stop = add(
+        "stop", "follow the schedule of a job no longer; what runs goes on",
+        "baton jobs stop 17 --note 'until the disk is mended'",
+    )  # fmt: skip
     stop.add_argument("--note", default="", help="what others should know about it")
     for each in (show, trigger, start, stop):
         each.add_argument("job", metavar="JOB", help="its id or its name")
@@ -70,9 +81,9 @@ def _list(here: Installation, arguments: argparse.Namespace) -> int:
     with read(here.engine) as connection:
         group_id = group_named(connection, arguments.group)
         wanted = JobFilter(group_id=group_id, trigger_status=status[arguments.status], text=arguments.text)
-        found = jobs.list_page(connection, wanted, None, max(1, arguments.limit))
-    rows = [asdict(job) if arguments.json else _listed(job) for job in found]
-    show_rows(rows, _COLUMNS, as_json=arguments.json, nothing="no jobs")
+        found = jobs.list_page(connection, wanted, None, arguments.limit)
+    rows = [asdict(job) | {"status": _status(job)} if arguments.json else _listed(job) for job in found]
+    show_rows(rows, _COLUMNS, as_json=arguments.json, nothing=_NO_JOBS)
     return 0
 
 
@@ -83,9 +94,13 @@ def _listed(job: JobView) -> dict[str, Any]:
         "app_name": job.app_name,
         "schedule": f"{job.schedule_type} {job.schedule_conf}".strip(),
         "handler": job.executor_handler,
-        "status": "running" if job.is_running else "stopped",
+        "status": _status(job),
         "next": _next(job),
     }
+
+
+def _status(job: JobView) -> str:
+    return "running" if job.is_running else "stopped"
 
 
 def _next(job: JobView) -> str:
@@ -97,9 +112,10 @@ def _next(job: JobView) -> str:
 def _show(here: Installation, arguments: argparse.Namespace) -> int:
     with read(here.engine) as connection:
         job = job_named(connection, arguments.job)
-    facts = asdict(job)
+    facts = asdict(job) | {"status": _status(job)}
     if not arguments.json:
-        facts |= {"next_trigger_time": _next(job), "status": "running" if job.is_running else "stopped"}
+        del facts["trigger_status"]
+        facts["next_trigger_time"] = _next(job)
         for name in ("last_trigger_time", "start_at", "end_at", "created_at", "updated_at"):
             facts[name] = moment(facts[name])
     show_one(facts, as_json=arguments.json)
@@ -128,14 +144,14 @@ def _trigger(here: Installation, arguments: argparse.Namespace) -> int:
     if arguments.wait is None:
         facts = {"job_id": job.id, "log_id": log_id, "created": is_new}
         words = f"run {log_id} of {job.name!r} is planned" if is_new else f"run {log_id} had that key already"
-        _say(facts, words, as_json=arguments.json)
+        say(facts, words, as_json=arguments.json)
         return 0
     ended = wait_for_end(here, log_id, arguments.wait)
     if ended is None:
-        _say({"log_id": log_id, "outcome": None}, f"run {log_id} has not ended", as_json=arguments.json)
+        say({"log_id": log_id, "outcome": None}, f"run {log_id} has not ended", as_json=arguments.json)
         return EXIT_UNFINISHED
     words = f"run {log_id} {ended.outcome}: {ended.handle_msg or ''}".rstrip(": \n")
-    _say(asdict(ended), words, as_json=arguments.json)
+    say(asdict(ended), words, as_json=arguments.json)
     return exit_code_of(ended)
 
 
@@ -173,7 +189,7 @@ def _start(here: Installation, arguments: argparse.Namespace) -> int:
     if not started.is_running:
         raise InputError(f"the schedule of job {job.id} names no time to come")
     words = f"{job.name!r} follows its schedule; it fires next at {_next(started)}"
-    _say({"job_id": job.id, "changed": changed, "status": "running"}, words, as_json=arguments.json)
+    say({"job_id": job.id, "changed": changed, "status": "running"}, words, as_json=arguments.json)
     return 0
 
 
@@ -188,7 +204,7 @@ def _stop(here: Installation, arguments: argparse.Namespace) -> int:
             here.record(connection, "job.stop", f"job {job.id}", name=job.name, note=note)
     here.wake_schedulers()
     words = f"{job.name!r} does not follow its schedule" + ("" if changed else "; it did not before")
-    _say({"job_id": job.id, "changed": changed, "status": "stopped"}, words, as_json=arguments.json)
+    say({"job_id": job.id, "changed": changed, "status": "stopped"}, words, as_json=arguments.json)
     return 0
 
 
@@ -217,13 +233,6 @@ def group_named(connection: Connection, app_name: str | None) -> int | None:
     if app_name not in known:
         raise InputError(f"there is no executor group {app_name!r}; there are: {', '.join(sorted(known))}")
     return known[app_name]
-
-
-def _say(facts: dict[str, Any], words: str, *, as_json: bool) -> None:
-    if as_json:
-        show_one(facts, as_json=True)
-    else:
-        print(words)
 
 
 _ACTIONS = {"list": _list, "show": _show, "trigger": _trigger, "start": _start, "stop": _stop}

@@ -15,21 +15,25 @@ from baton.store import access
 from baton.store.engine import make_engine, upgrade, write
 
 from . import state
+from .parsing import Parser, add_json
+from .printing import say
 
 FIRST_USER = "admin"
 
 
-def add_arguments(_parser: argparse.ArgumentParser) -> None:
-    """None."""
+def add_arguments(parser: Parser) -> None:
+    """`--json`."""
+    add_json(parser)
 
 
-def run(_arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Migrate, and say what was done."""
     settings = config.load(state.environment(os.environ), unneeded=["redis_url", "access_token"])
     made_user = bring_up(settings)
-    print("The database has this version's tables.")
+    words = "The database has this version's tables."
     if made_user:
-        print(f"The user {FIRST_USER!r} was made, with the password in BATON_ADMIN_PASSWORD.")
+        words += f"\nThe user {FIRST_USER!r} was made, with the password in BATON_ADMIN_PASSWORD."
+    say({"migrated": True, "made_user": FIRST_USER if made_user else None}, words, as_json=arguments.json)
     return 0
 
 

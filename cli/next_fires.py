@@ -12,23 +12,26 @@ from baton.errors import InputError, ScheduleError
 from baton.schedule import Schedule, upcoming
 from baton.vocabulary import DstFold, DstGap, ScheduleType
 
+from .parsing import Parser, add_json, whole
 from .printing import wall_time
 
 MOST_FIRES = 100_000
 """Of one expression: every second of a day is fewer."""
 _COLUMNS = 4
-_EXAMPLE = "example: baton next-fires '0 30 8 ? * MON-FRI' --zone Asia/Shanghai --count 3"
+_EXAMPLE = "baton next-fires '0 30 8 ? * MON-FRI' --zone Asia/Shanghai --count 3"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """One expression with its options, or `--stdin` for many."""
-    parser.epilog = _EXAMPLE
-    parser.add_argument("expression", nargs="?", help="five fields (standard) or six or seven (Quartz)")
+    parser.examples = [_EXAMPLE]
+    parser.add_argument(
+        "expression", metavar="EXPRESSION", nargs="?", help="five fields (standard) or six or seven (Quartz)"
+    )
     parser.add_argument("--zone", default="UTC", help="the time zone, as Europe/Berlin (default: UTC)")
     parser.add_argument(
         "--after", type=int, metavar="EPOCH_MS", help="the fire times after this (default: now)"
     )
-    parser.add_argument("--count", type=int, default=10, help="how many (default: 10)")
+    parser.add_argument("--count", type=whole(0), default=10, metavar="N", help="how many (default: 10)")
     parser.add_argument(
         "--gap", type=str.upper, choices=list(DstGap), default=DstGap.RUN_AFTER,
         help="what becomes of a time of day that the clock jumps over (default: RUN_AFTER)",
@@ -37,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fold", type=str.upper, choices=list(DstFold), default=DstFold.ONCE,
         help="what becomes of a time of day that the clock shows twice (default: ONCE)",
     )  # fmt: skip
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_json(parser)
     parser.add_argument(
         "--stdin", action="store_true",
         help="read lines of expression, zone, epoch ms and count, separated by tabs, and write each back "
@@ -52,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         _answer_lines(*rules)
         return 0
     if arguments.expression is None:
-        raise InputError(f"the cron expression is missing; {_EXAMPLE}")
+        raise InputError(f"the cron expression is missing; for example: {_EXAMPLE}")
     after_ms = SYSTEM_CLOCK.now_ms() if arguments.after is None else arguments.after
     fires = _fires(arguments.expression, arguments.zone, after_ms, arguments.count, *rules)
     (_print_json if arguments.json else _print_lines)(arguments.expression, arguments.zone, fires)

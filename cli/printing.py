@@ -5,21 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from baton.checkup import Line, Verdict
 from baton.schedule import zone
 
 Row = Mapping[str, Any]
 _LONGEST_CELL = 60
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """Added to, not read from a timestamp: that fails for years that a cron expression can name."""
-
-
-def add_json(parser: argparse.ArgumentParser) -> None:
-    """The flag that every command which shows something has."""
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
 def show_rows(rows: Sequence[Row], columns: Mapping[str, str], *, as_json: bool, nothing: str) -> None:
@@ -47,6 +44,21 @@ def show_one(facts: Row, *, as_json: bool) -> None:
         text = printable(str(value)) if value not in (None, "") else ""
         if text:
             print(f"{name:<{width}}  " + text.replace("\n", "\n" + " " * (width + 2)))
+
+
+def say(facts: Row, words: str, *, as_json: bool) -> None:
+    """What was done: a sentence, or the facts as JSON."""
+    print(json.dumps(facts, ensure_ascii=False, default=str) if as_json else printable(words))
+
+
+def show_lines(lines: Iterable[Line], arguments: argparse.Namespace) -> None:
+    """What a look found; with --quiet only what is not good."""
+    shown = [line for line in lines if line.verdict is not Verdict.GOOD or not arguments.quiet]
+    if arguments.json:
+        print(json.dumps([asdict(line) for line in shown], ensure_ascii=False))
+        return
+    for line in shown:
+        print(printable(str(line)))
 
 
 def moment(ms: int | None) -> str:

@@ -25,6 +25,7 @@ from baton.errors import InputError
 from . import seed, state
 from .crew import Crew, commands_of
 from .migrate import bring_up
+from .parsing import Parser
 from .signin import address, first_link, reachable
 
 _BEYOND_DRAIN_S = 5.0
@@ -32,8 +33,13 @@ _BEYOND_DRAIN_S = 5.0
 _TO_BE_STARTED = "unix:///to-be-started"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """`--no-reload` leaves handlers alone when a file of them changes."""
+    parser.notes = (
+        "It keeps its data and secrets in BATON_STATE_DIR, and ends with Ctrl-C. REDIS_URL and DATABASE_URL\n"
+        "name servers of your own."
+    )
+    parser.examples = ["baton run", "PORT=9000 baton run"]
     parser.add_argument(
         "--reload",
         action=argparse.BooleanOptionalAction,

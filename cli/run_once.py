@@ -26,6 +26,7 @@ from baton.rehearsal import WHOLE, Ran, Rehearsal
 from baton.vocabulary import Outcome
 
 from . import state
+from .parsing import EXIT_USAGE, Parser, whole
 
 EXIT_CODES = {
     Outcome.SUCCEEDED: 0,
@@ -33,19 +34,25 @@ EXIT_CODES = {
     Outcome.TIMED_OUT: 124,
     Outcome.KILLED: 130,
 }
-EXIT_USAGE = 2
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """What the run is given."""
-    parser.add_argument("handler", help="its name, as in @job")
+    parser.notes = (
+        "What it logs goes to standard error, what it returns to standard output, as JSON. Exit code 0:\n"
+        "it succeeded; 1: failed; 124: timed out; 130: Ctrl-C; 2: no such handler."
+    )
+    parser.examples = ["baton run-once hello --param Ada", "baton run-once resize --shard 0/3 --attempt 2"]
+    parser.add_argument("handler", metavar="HANDLER", help="its name, as in @job")
     parser.add_argument(
         "-p", "--param", default="", help="the parameter, as text; - reads it from standard input"
     )
     parser.add_argument(
         "--shard", type=_shard, default=WHOLE, metavar="I/N", help="as shard I of N, from 0: 0/3"
     )
-    parser.add_argument("--attempt", type=_attempt, default=1, help="as the how-manieth attempt (default: 1)")
+    parser.add_argument(
+        "--attempt", type=whole(), metavar="N", default=1, help="as the how-manieth attempt (default: 1)"
+    )
     parser.add_argument(
         "--time-left", type=float, metavar="S", help="the deadline it sees: S seconds from now"
     )
@@ -155,9 +162,3 @@ def _shard(text: str) -> Shard:
     if found is None or int(found[1]) >= int(found[2]):
         raise argparse.ArgumentTypeError(f"{text!r} is no shard: index/total, counted from 0, as 0/3")
     return Shard(int(found[1]), int(found[2]))
-
-
-def _attempt(text: str) -> int:
-    if not re.fullmatch(r"\d{1,6}", text) or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no attempt: a whole number from 1 on")
-    return int(text)

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from dataclasses import asdict
 from typing import Any
 
 from baton.broker import control
 from baton.broker.control import CancelVerdict
 from baton.broker.keys import lane_of
-from baton.broker.log_keepers import keepers
-from baton.broker.mailbox import LogAnswer, LogRequest, ask_log
 from baton.clock import SYSTEM_CLOCK
-from baton.envelope import group_key
 from baton.errors import InputError
 from baton.retention import delete_spent
 from baton.store import reports, retention, runs
@@ -23,10 +19,11 @@ from baton.store.retention import Spent
 from baton.store.runs import RunFilter, RunView
 from baton.vocabulary import Outcome, RunState
 
+from . import run_log
 from .installation import Installation, opened, person
 from .jobs import group_named, job_named
-from .printing import add_json, moment, printable, show_one, show_rows
-from .waiting import exit_code_of
+from .parsing import Parser, add_json, add_limit, whole
+from .printing import moment, say, show_one, show_rows
 
 _COLUMNS = {
     "id": "id", "job": "job", "trigger": "trigger", "triggered": "triggered", "state": "state",
@@ -35,8 +32,6 @@ _COLUMNS = {
 _STATES = sorted({*(str(each) for each in Outcome), *(str(each) for each in RunState)})
 _UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _TIMES = ("fire_at", "not_before", "expires_at", "trigger_time", "pushed_at", "started_at", "handle_time")
-_ANSWER_WITHIN_S = 3.0
-_FOLLOW_S = 0.5
 _MOST_COUNTED = 1_000_000
 _SAY_EVERY_S = 5.0
 _SAID: dict[CancelVerdict, str] = {
@@ -47,34 +42,43 @@ _SAID: dict[CancelVerdict, str] = {
 }
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """One action, and what it needs."""
-    actions = parser.add_subparsers(dest="action", required=True)
-    listing = actions.add_parser("list", help="the newest runs first")
-    listing.add_argument("--job", metavar="JOB", help="only runs of this job, by id or name")
-    listing.add_argument("--group", metavar="APP_NAME", help="only runs of this executor group")
+    add = parser.add_actions(usual="list")
+    listing = add(
+        "list", "the newest runs first", "baton runs", "baton runs list --job 17 --state failed --since 12h"
+    )
+    _add_whose(listing)
     listing.add_argument("--state", choices=_STATES, metavar="STATE", help=f"one of {', '.join(_STATES)}")
     listing.add_argument("--since", metavar="TIME", help="triggered in the last 30m, 12h, 7d")
-    listing.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many (50)")
-    show = actions.add_parser("show", help="everything about one run")
-    log = actions.add_parser("log", help="what it wrote")
-    log.add_argument(
-        "-f", "--follow", action="store_true", help="until it has ended; then the exit code is 0 for success"
-    )
-    kill = actions.add_parser("kill", help="end it, whether it waits or runs")
+    add_limit(listing)
+    show = add("show", "everything about one run", "baton runs show 4711")
+    log = add(
+        "log", "print what a run wrote",
+        "baton runs log 4711 --follow", "baton runs log 4711 --tail 20",
+    )  # fmt: skip
+    run_log.add_arguments(log)
+    kill = add("kill", "end a run, whether it waits or runs", "baton runs kill 4711 --reason 'wrong month'")
     kill.add_argument("--reason", default="killed", help="what its message shall say")
-    clean = actions.add_parser("clean", help="delete runs that ended long ago, or all but the newest")
+    clean = add(
+        "clean", "delete runs that ended long ago, or all but the newest",
+        "baton runs clean --older-than 90d --keep-failed", "baton runs clean --keep 1000 --job 17 --yes",
+    )  # fmt: skip
     which = clean.add_mutually_exclusive_group(required=True)
     which.add_argument("--older-than", metavar="TIME", help="triggered and ended before the last 12h, 30d")
-    which.add_argument("--keep", type=int, metavar="N", help="all but the newest N")
-    clean.add_argument("--job", metavar="JOB", help="only runs of this job, by id or name")
-    clean.add_argument("--group", metavar="APP_NAME", help="only runs of this executor group")
+    which.add_argument("--keep", type=whole(), metavar="N", help="all but the newest N")
+    _add_whose(clean)
     clean.add_argument("--keep-failed", action="store_true", help="by age: not those that did not succeed")
     clean.add_argument("--yes", action="store_true", help="delete them; without it they are counted")
     for each in (show, log, kill):
-        each.add_argument("run", type=int, metavar="RUN", help="its id")
-    for each in (listing, show, kill, clean):
+        each.add_argument("run", type=whole(), metavar="RUN", help="its id")
+    for each in (listing, show, log, kill, clean):
         add_json(each)
+
+
+def _add_whose(parser: Parser) -> None:
+    parser.add_argument("--job", metavar="JOB", help="only runs of this job, by id or name")
+    parser.add_argument("--group", metavar="APP_NAME", help="only runs of this executor group")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -93,12 +97,12 @@ def _list(here: Installation, arguments: argparse.Namespace) -> int:
             state=state,
             from_ms=_before_ms("--since", arguments.since) if arguments.since else None,
         )
-        found = runs.list_page(connection, wanted, None, max(1, arguments.limit))
+        found = runs.list_page(connection, wanted, None, arguments.limit)
     holders = _holders(here, found)
     if arguments.state in (RunState.RUNNING, RunState.QUEUED):
         found = [each for each in found if (each.log_id in holders) == (arguments.state == RunState.RUNNING)]
     rows = [_facts(each, holders) if arguments.json else _listed(each, holders) for each in found]
-    show_rows(rows, _COLUMNS, as_json=arguments.json, nothing="no runs")
+    show_rows(rows, _COLUMNS, as_json=arguments.json, nothing="no such runs")
     return 0
 
 
@@ -151,7 +155,7 @@ def _listed(each: RunView, holders: dict[int, str]) -> dict[str, Any]:
 
 
 def _show(here: Installation, arguments: argparse.Namespace) -> int:
-    found = _run(here, arguments.run)
+    found = run_log.run_named(here, arguments.run)
     facts = _facts(found, _holders(here, [found]))
     if not arguments.json:
         for name in _TIMES:
@@ -160,57 +164,11 @@ def _show(here: Installation, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _log(here: Installation, arguments: argparse.Namespace) -> int:
-    from_line = 1
-    while True:
-        found = _run(here, arguments.run)
-        answer = _piece(here, found, from_line)
-        if answer is not None and answer.content:
-            sys.stdout.write(printable(answer.content))
-            sys.stdout.flush()
-            from_line = answer.to_line + 1
-            continue
-        if not arguments.follow or found.outcome is not None:
-            return _end_of_log(arguments, found, answer, is_empty=from_line == 1)
-        time.sleep(_FOLLOW_S)
-
-
-def _end_of_log(
-    arguments: argparse.Namespace, found: RunView, answer: LogAnswer | None, *, is_empty: bool
-) -> int:
-    if answer is None or (is_empty and answer.message):
-        why = answer.message if answer is not None else "no executor that has it answers"
-        if found.outcome is None:
-            why = "it has not started"
-        print(f"baton: there is no log of run {found.log_id}: {why}", file=sys.stderr)
-        return 1
-    return exit_code_of(found) if arguments.follow else 0
-
-
-def _piece(here: Installation, found: RunView, from_line: int) -> LogAnswer | None:
-    """Lines from there on; None if nobody answers."""
-    if found.app_name is None:
-        return None
-    key = group_key(here.settings.access_token, found.app_name)
-    last: LogAnswer | None = None
-    for executor_id in keepers(here.redis, found.app_name, found.log_id, found.executor_address):
-        request = LogRequest(found.log_id, found.trigger_time, from_line)
-        answer = ask_log(
-            here.redis, here.blocking_redis, key, found.app_name, executor_id, request,
-            wait_s=_ANSWER_WITHIN_S,
-        )  # fmt: skip
-        if answer is not None:
-            last = answer
-            if answer.content or not answer.message:
-                return answer
-    return last
-
-
 def _kill(here: Installation, arguments: argparse.Namespace) -> int:
     reason = f"{arguments.reason} (by {person()})"
     if not reason.isprintable() or len(reason) > 250:
         raise InputError("a reason is one line of up to 200 characters")
-    found = _run(here, arguments.run)
+    found = run_log.run_named(here, arguments.run)
     if found.outcome is not None:
         raise InputError(f"run {found.log_id} has ended already ({found.outcome}): nothing was killed")
     if found.app_name is None:
@@ -219,10 +177,8 @@ def _kill(here: Installation, arguments: argparse.Namespace) -> int:
         here.record(connection, "run.kill", f"run {found.log_id}", job=found.job_id, reason=reason)
     lane = found.lane or lane_of(found.job_id)
     verdict = control.cancel(here.redis, found.app_name, found.log_id, lane, reason)
-    if arguments.json:
-        show_one({"log_id": found.log_id, "verdict": str(verdict)}, as_json=True)
-    else:
-        print(_SAID[verdict].format(found.log_id))
+    facts = {"log_id": found.log_id, "verdict": str(verdict)}
+    say(facts, _SAID[verdict].format(found.log_id), as_json=arguments.json)
     return 0
 
 
@@ -233,10 +189,8 @@ def _clean(here: Installation, arguments: argparse.Namespace) -> int:
         with read(here.engine) as connection:
             found = retention.count(connection, spent, retention.floor(connection, spent), _MOST_COUNTED)
         number = f"{found:,}{' or more' if found == _MOST_COUNTED else ''}"
-        if arguments.json:
-            show_one({"found": found, "deleted": 0}, as_json=True)
-        else:
-            print(f"{number} run{'s' if found != 1 else ''} would be deleted; add --yes to delete")
+        words = f"{number} run{'s' if found != 1 else ''} would be deleted; add --yes to delete"
+        say({"found": found, "deleted": 0}, words, as_json=arguments.json)
         return 0
     with write(here.engine) as connection:
         here.record(connection, "runs.clean_up", "runs", **asdict(spent))
@@ -246,10 +200,8 @@ def _clean(here: Installation, arguments: argparse.Namespace) -> int:
         deleted += share.deleted
         if not share.is_done:
             print(f"baton: {deleted:,} deleted so far", file=sys.stderr)
-    if arguments.json:
-        show_one({"found": deleted, "deleted": deleted}, as_json=True)
-    else:
-        print(f"{deleted:,} run{'s were' if deleted != 1 else ' was'} deleted")
+    words = f"{deleted:,} run{'s were' if deleted != 1 else ' was'} deleted"
+    say({"found": deleted, "deleted": deleted}, words, as_json=arguments.json)
     return 0
 
 
@@ -266,8 +218,6 @@ def _warn_if_not_counted(here: Installation) -> None:
 
 
 def _spent(here: Installation, arguments: argparse.Namespace) -> Spent:
-    if arguments.keep is not None and arguments.keep < 1:
-        raise InputError("--keep must be at least 1; to delete all that ended use --older-than 1h")
     with read(here.engine) as connection:
         job = job_named(connection, arguments.job) if arguments.job else None
         group_id = group_named(connection, arguments.group)
@@ -282,12 +232,4 @@ def _spent(here: Installation, arguments: argparse.Namespace) -> Spent:
     )
 
 
-def _run(here: Installation, log_id: int) -> RunView:
-    with read(here.engine) as connection:
-        found = runs.get(connection, log_id) if 0 < log_id < 2**63 else None
-    if found is None:
-        raise InputError(f"there is no run {log_id}; `baton runs list` shows them")
-    return found
-
-
-_ACTIONS = {"list": _list, "show": _show, "log": _log, "kill": _kill, "clean": _clean}
+_ACTIONS = {"list": _list, "show": _show, "log": run_log.tell, "kill": _kill, "clean": _clean}

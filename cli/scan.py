@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from baton.errors import InputError
 from baton.scanner.checks import BY_NAME, CHECKS
 from baton.scanner.look import Report, look
 from baton.scanner.repair import is_repairable, repair
@@ -22,7 +21,8 @@ from baton.store.engine import write
 from baton.store.findings import FindingView
 
 from .installation import Installation, opened, person
-from .printing import add_json, moment, show_rows
+from .parsing import Parser, add_json, seconds
+from .printing import moment, show_rows
 
 _COLUMNS = {
     "check_name": "check", "app_name": "group", "about": "about", "since": "since", "evidence": "evidence",
@@ -30,20 +30,20 @@ _COLUMNS = {
 _FOUND = 1
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """`--repair`, `--wait`, `--json`."""
+    parser.notes = "Exit code 0: all invariants hold; 1: something was found."
+    parser.examples = ["baton scan", "baton scan --repair"]
     parser.add_argument("--repair", action="store_true", help="repair what can be repaired safely")
     parser.add_argument(
-        "--wait", type=float, default=GRACE_S, metavar="S",
-        help="seconds after which what still looks wrong counts (default: %(default)g)",
+        "--wait", type=seconds, default=GRACE_S, metavar="SECONDS",
+        help="how long what looks wrong must do so to count (default: %(default)g)",
     )  # fmt: skip
     add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Look, look again if something looks wrong, and say what is; 0 when nothing is."""
-    if arguments.wait < 0:
-        raise InputError(f"--wait {arguments.wait:g} is no time to wait: 30 is usual")
     with opened() as here:
         report = _look(here, arguments.wait)
         if report.suspected:

@@ -19,6 +19,8 @@ from baton.store.jobs import JobDraft
 from baton.vocabulary import BlockStrategy, OnLost, ScheduleType, TriggerType
 
 from . import state
+from .parsing import Parser, add_json
+from .printing import say
 
 APP_NAME = "demo"
 SERIAL = "Slow and serial"
@@ -26,14 +28,16 @@ _AT_ONCE = 3
 """Triggers of the serial job at the start: one runs, the others can be seen waiting."""
 
 
-def add_arguments(_parser: argparse.ArgumentParser) -> None:
-    """None."""
+def add_arguments(parser: Parser) -> None:
+    """`--json`."""
+    add_json(parser)
 
 
-def run(_arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Insert the demo group, unless it is there."""
     made = demo(config.load(state.environment(os.environ)))
-    print("The demo group is there now." if made else "The demo group was there already; nothing changed.")
+    words = "The demo group is there now." if made else "The demo group was there already; nothing changed."
+    say({"group": APP_NAME, "created": made}, words, as_json=arguments.json)
     return 0
 
 

@@ -15,19 +15,23 @@ from baton.store import access
 from baton.store.engine import make_engine, write
 
 from . import state
+from .parsing import Parser, add_json
+from .printing import say
 
 LINK_LIFETIME_MS = 60 * 60 * 1000
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what is listened on, and how to reach it
 
 
-def add_arguments(_parser: argparse.ArgumentParser) -> None:
-    """None."""
+def add_arguments(parser: Parser) -> None:
+    """`--json`."""
+    add_json(parser)
 
 
-def run(_arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Print the link."""
     settings = config.load(state.environment(os.environ), unneeded=["redis_url", "access_token"])
-    print(_link(settings, only_first=False))
+    link = str(_link(settings, only_first=False))
+    say({"link": link, "lifetime_s": LINK_LIFETIME_MS // 1000}, link, as_json=arguments.json)
     return 0
 
 

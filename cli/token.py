@@ -3,78 +3,85 @@
 from __future__ import annotations
 
 import argparse
-import getpass
-import json
-import os
 from dataclasses import asdict
-from datetime import UTC, datetime
 
-from sqlalchemy import Connection
-
-import config
 from baton.clock import SYSTEM_CLOCK
 from baton.errors import InputError
 from baton.store import api_tokens
-from baton.store.engine import make_engine, write
+from baton.store.engine import read, write
 
-from . import state
+from .installation import Installation, opened, person
+from .parsing import Parser, add_json, whole
+from .printing import moment, say, show_rows
 
+_COLUMNS = {
+    "id": "id", "name": "name", "created_by": "made by", "created": "made", "used": "last used",
+    "rights": "rights",
+}  # fmt: skip
 _NAME_LIMIT = 64
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """One action, and what it needs."""
-    actions = parser.add_subparsers(dest="action", required=True)
-    create = actions.add_parser("create", help="make a token and print it, once")
-    create.add_argument("name", help="which program it is for")
+    add = parser.add_actions(usual="list")
+    listing = add("list", "the tokens, without their secrets", "baton token")
+    create = add(
+        "create", "make a token and print it, this once", "baton token create deploy",
+        "baton token create ci --scripts",
+    )  # fmt: skip
+    create.add_argument("name", metavar="NAME", help="which program it is for")
     create.add_argument("--scripts", action="store_true", help="it may read and write scripts of jobs, too")
-    listing = actions.add_parser("list", help="print the tokens, without their secrets")
-    listing.add_argument("--json", action="store_true", help="as JSON")
-    revoke = actions.add_parser("revoke", help="let a token open nothing any more")
-    revoke.add_argument("id", type=int)
+    revoke = add("revoke", "let a token open nothing any more", "baton token revoke 2")
+    revoke.add_argument("id", type=whole(), metavar="ID", help="as the list shows it")
+    for each in (listing, create, revoke):
+        add_json(each)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do it."""
-    settings = config.load(state.environment(os.environ), unneeded=["redis_url", "access_token"])
-    engine = make_engine(settings.database_url)
-    try:
-        with write(engine) as connection:
-            return _ACTIONS[arguments.action](connection, arguments)
-    finally:
-        engine.dispose()
+    with opened() as here:
+        return _ACTIONS[arguments.action](here, arguments)
 
 
-def _create(connection: Connection, arguments: argparse.Namespace) -> int:
+def _create(here: Installation, arguments: argparse.Namespace) -> int:
     name = arguments.name.strip()
     if not name or len(name) > _NAME_LIMIT or not name.isprintable():
         raise InputError(f"a token's name has 1 to {_NAME_LIMIT} printable characters")
-    by, now_ms = f"{getpass.getuser()} (command line)", SYSTEM_CLOCK.now_ms()
-    print(api_tokens.make(connection, name, by, now_ms, may_write_scripts=arguments.scripts))
+    with write(here.engine) as connection:
+        secret = api_tokens.make(
+            connection, name, person(), SYSTEM_CLOCK.now_ms(), may_write_scripts=arguments.scripts
+        )
+        here.record(connection, "api_token.create", f"token {name}", may_write_scripts=arguments.scripts)
+    say({"name": name, "token": secret}, secret, as_json=arguments.json)
     return 0
 
 
-def _list(connection: Connection, arguments: argparse.Namespace) -> int:
-    tokens = api_tokens.all_tokens(connection)
+def _list(here: Installation, arguments: argparse.Namespace) -> int:
+    with read(here.engine) as connection:
+        found = api_tokens.all_tokens(connection)
+    rows = [
+        {
+            **asdict(token),
+            "created": moment(token.created_at),
+            "used": moment(token.last_used_at) or "never",
+            "rights": "may write scripts" if token.may_write_scripts else "",
+        }
+        for token in found
+    ]
     if arguments.json:
-        print(json.dumps([asdict(token) for token in tokens]))
-        return 0
-    for token in tokens:
-        print(f"{token.id:>4}  {token.name:<24}  made {_day(token.created_at)} by {token.created_by}", end="")
-        used = f"used {_day(token.last_used_at)}" if token.last_used_at else "never used"
-        print(f", {used}{', may write scripts' if token.may_write_scripts else ''}")
+        rows = [asdict(token) for token in found]
+    show_rows(rows, _COLUMNS, as_json=arguments.json, nothing="none yet: `baton token create NAME`")
     return 0
 
 
-def _revoke(connection: Connection, arguments: argparse.Namespace) -> int:
-    if not api_tokens.revoke(connection, arguments.id):
-        raise InputError(f"there is no token {arguments.id}; `baton token list` shows them")
-    print(f"token {arguments.id} is revoked")
+def _revoke(here: Installation, arguments: argparse.Namespace) -> int:
+    with write(here.engine) as connection:
+        if not api_tokens.revoke(connection, arguments.id):
+            raise InputError(f"there is no token {arguments.id}; `baton token list` shows them")
+        here.record(connection, "api_token.revoke", f"token {arguments.id}")
+    facts = {"id": arguments.id, "did": arguments.action}
+    say(facts, f"token {arguments.id} is revoked", as_json=arguments.json)
     return 0
 
 
-def _day(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d")
-
-
-_ACTIONS = {"create": _create, "list": _list, "revoke": _revoke}
+_ACTIONS = {"list": _list, "create": _create, "revoke": _revoke}

@@ -12,26 +12,33 @@ from baton.store import access
 from baton.store.engine import read, write
 
 from .installation import Installation, opened
-from .printing import add_json, moment, show_rows
+from .parsing import Parser, add_json
+from .printing import moment, say, show_rows
 
 _COLUMNS = {"name": "name", "created": "created"}
 _NAME_LIMIT = 64
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """One action, and what it needs."""
-    actions = parser.add_subparsers(dest="action", required=True)
-    create = actions.add_parser("create", help="make a person; the password is asked for")
-    password = actions.add_parser("password", help="give a person another password; their sessions end")
+    add = parser.add_actions(usual="list")
+    listing = add("list", "who may sign in", "baton user")
+    create = add(
+        "create", "make a person; the password is asked for",
+        "baton user create mira", "baton user create mira --password-stdin < password.txt",
+    )  # fmt: skip
+    password = add(
+        "password", "give a person another password; their sessions end", "baton user password mira"
+    )
     for each in (create, password):
-        each.add_argument("name")
         each.add_argument(
             "--password-stdin", action="store_true", help="read the password from standard input"
         )
-    delete = actions.add_parser("delete", help="let a person in no longer; their sessions end")
-    delete.add_argument("name")
-    listing = actions.add_parser("list", help="who may sign in")
-    add_json(listing)
+    delete = add("delete", "let a person in no longer; their sessions end", "baton user delete mira")
+    for each in (create, password, delete):
+        each.add_argument("name", metavar="NAME", help="what they sign in with")
+    for each in (listing, create, password, delete):
+        add_json(each)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -67,13 +74,15 @@ def _set(here: Installation, arguments: argparse.Namespace, *, is_new: bool) -> 
     with write(here.engine) as connection:
         access.set_password(connection, name, access.hash_password(password), SYSTEM_CLOCK.now_ms())
         here.record(connection, "user.create" if is_new else "user.password", f"user {name}")
-    print(f"{name!r} may sign in")
+    say({"name": name, "did": arguments.action}, f"{name!r} may sign in", as_json=arguments.json)
     return 0
 
 
 def _asked(*, from_stdin: bool) -> str:
     if from_stdin:
         return sys.stdin.readline().rstrip("\n")
+    if not sys.stdin.isatty():
+        raise InputError("there is no terminal to ask for the password: give it with --password-stdin")
     password = getpass.getpass("Password: ")
     if getpass.getpass("Again: ") != password:
         raise InputError("that was not the same password twice")
@@ -87,7 +96,8 @@ def _delete(here: Installation, arguments: argparse.Namespace) -> int:
                 f"there is nobody called {arguments.name!r}; `baton user list` shows who there is"
             )
         here.record(connection, "user.delete", f"user {arguments.name}")
-    print(f"{arguments.name!r} may not sign in any more")
+    facts = {"name": arguments.name, "did": arguments.action}
+    say(facts, f"{arguments.name!r} may not sign in any more", as_json=arguments.json)
     return 0
 
 

@@ -6,12 +6,16 @@ import argparse
 
 from baton import __version__
 
+from .parsing import Parser, add_json
+from .printing import say
 
-def add_arguments(_parser: argparse.ArgumentParser) -> None:
-    """None."""
+
+def add_arguments(parser: Parser) -> None:
+    """`--json`."""
+    add_json(parser)
 
 
-def run(_arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Print the version."""
-    print(f"baton {__version__}")
+    say({"version": __version__}, f"baton {__version__}", as_json=arguments.json)
     return 0

@@ -9,12 +9,14 @@ import sys
 import config
 
 from . import state
+from .parsing import Parser
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """`-c`, `-g` and `--reload` outrank the environment."""
-    parser.add_argument("-c", "--concurrency", help="runs at a time (BATON_CONCURRENCY)")
-    parser.add_argument("-g", "--group", help="the executor group to serve (BATON_GROUP)")
+    parser.examples = ["baton worker", "baton worker --group reports --concurrency 8", "baton worker --check"]
+    parser.add_argument("-c", "--concurrency", metavar="N", help="runs at a time (BATON_CONCURRENCY)")
+    parser.add_argument("-g", "--group", metavar="APP_NAME", help="the executor group to serve (BATON_GROUP)")
     parser.add_argument(
         "--reload",
         action=argparse.BooleanOptionalAction,

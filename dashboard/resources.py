@@ -41,6 +41,11 @@ class Resources:
         """Let the views of `app` find these."""
         app.extensions[_EXTENSION] = self
 
+    @property
+    def access_token(self) -> str:
+        """What messages of this installation are signed with."""
+        return self.options.access_token
+
     def now_ms(self) -> int:
         """The wall clock."""
         return self.clock.now_ms()

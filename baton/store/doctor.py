@@ -21,8 +21,6 @@ _OLDEST_SQLITE = (3, 35)
 
 def examine(engine: Engine, *, is_production: bool, clock: Clock = SYSTEM_CLOCK) -> list[Line]:
     """Everything about it; one that does not answer is one bad line."""
-    if engine.dialect.name == "sqlite" and not _file_of(engine).exists():  # connecting would make one
-        return [bad("database", f"there is no file {_file_of(engine)}: `baton migrate` makes it")]
     try:
         with read(engine) as connection:
             look = _sqlite if engine.dialect.name == "sqlite" else _postgresql
@@ -45,7 +43,7 @@ def _sqlite(connection: Connection, _clock: Clock, *, is_production: bool) -> li
     return [
         _sqlite_version(version, is_production=is_production),
         good("database clock", "this machine's"),
-        _room(_file_of(connection.engine)),
+        _room(Path(connection.engine.url.database or "").absolute()),
     ]
 
 
@@ -57,10 +55,6 @@ def _sqlite_version(version: str, *, is_production: bool) -> Line:
     if is_production:
         return warning(subject, f"sqlite {version} serves one machine only: use PostgreSQL for more")
     return good(subject, f"sqlite {version}, for one machine")
-
-
-def _file_of(engine: Engine) -> Path:
-    return Path(engine.url.database or "").absolute()
 
 
 def _room(path: Path) -> Line:

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self
 
+from redis import Redis
 from redis.exceptions import RedisError
 from werkzeug.datastructures import MultiDict
 
 from baton import telemetry
-from baton.archive import ArchivedLog, Place
-from baton.broker import control, presence
+from baton.archive import Archive, ArchivedLog, Place
+from baton.broker.log_keepers import keepers
 from baton.broker.mailbox import LogAnswer, LogRequest, answer_by_byte, ask_log
 from baton.envelope import group_key
 from baton.errors import MessageError
@@ -42,15 +43,29 @@ NOT_ARCHIVED = " The archive has no log of this run."
 ARCHIVE_AWAY = " The archive does not answer."
 
 
+class Sources(Protocol):
+    """Whom a log is asked for; the application's resources are such, and what the command line opens."""
+
+    @property
+    def redis(self) -> Redis: ...
+    @property
+    def blocking_redis(self) -> Redis: ...
+    @property
+    def archive(self) -> Archive | None: ...
+    @property
+    def access_token(self) -> str:
+        """What requests to executors are signed with."""
+
+
 class RunLog:
     """Asks for the log of one run."""
 
-    def __init__(self, here: Resources, run: RunView) -> None:
+    def __init__(self, here: Sources, run: RunView) -> None:
         self._here = here
         self.run = run
         """The row; when the run ends, it says who ran it, so keep it fresh."""
         self.is_from_archive = False
-        self._key = group_key(here.options.access_token, run.app_name or "")
+        self._key = group_key(here.access_token, run.app_name or "")
         self._answers_last = ""
         self._archived: ArchivedLog | None = None
 
@@ -109,20 +124,10 @@ class RunLog:
         return silent
 
     def _who_may_know(self) -> list[str]:
-        """The executor that holds the run; else the one that did; else the others of that one's host."""
         if self.run.app_name is None:
             return []
-        redis, log_id = self._here.redis, self.run.log_id
-        holder = control.running(redis, self.run.app_name, [log_id]).get(log_id)
-        if holder:
-            return [holder]
-        if self._answers_last:
-            return [self._answers_last]
-        address = self.run.executor_address
-        present = [each.executor_id for each in presence.executors(redis, self.run.app_name)]
-        if address in present:
-            return [address]
-        return [each for each in present if address and _host(each) == _host(address)]
+        known = keepers(self._here.redis, self.run.app_name, self.run.log_id, self.run.executor_address or "")
+        return [self._answers_last] if self._answers_last in known else known
 
     def _ask(self, executor_id: str, request: LogRequest) -> LogAnswer | None:
         return ask_log(
@@ -211,11 +216,6 @@ def page(here: Resources, run: RunView, asked: LogQuestion) -> LogPage:
 def byte_of(text: str) -> int | None:
     """A place in a log as an address names it; None for anything else."""
     return 0 if text == "0" else row_id(text)
-
-
-def _host(executor_id: str) -> str:
-    """The host in `<host>-<pid>-<nonce>`."""
-    return executor_id.rsplit("-", 2)[0]
 
 
 def _nothing(request: LogRequest, message: str) -> LogAnswer:

@@ -58,7 +58,10 @@ def test_a_range_is_shown_then_planned_then_there(sqlite_url, job_id):
 
 @pytest.mark.parametrize(
     ("arguments", "error"),
-    [((4711, *WEEK), "there is no job 4711"), ((1, "--from", "yesterday"), "'yesterday' is not a moment")],
+    [
+        ((4711, *WEEK), "there is no job '4711'; `baton jobs list` shows them"),
+        ((1, "--from", "yesterday"), "'yesterday' is not a moment"),
+    ],
 )
 def test_what_cannot_be_planned_is_said(sqlite_url, job_id, arguments, error):
     said = baton(sqlite_url, *arguments)

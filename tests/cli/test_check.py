@@ -140,7 +140,7 @@ def test_a_database_that_was_never_migrated_is_bad(environ, capsys, tmp_path):
 
     assert main(["check", "--json"]) == 1
 
-    assert "run `baton migrate`" in said(capsys)["bad database"]
+    assert "`baton migrate` makes it" in said(capsys)["bad database"]
 
 
 def test_the_settings_alone_are_looked_at_without_a_connection(environ, capsys):

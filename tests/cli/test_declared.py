@@ -73,7 +73,7 @@ def planned(capsys, *arguments: str) -> dict[str, str]:
 
 
 def test_what_is_declared_is_made_once_and_followed(place, stored, capsys):
-    assert main(["plan"]) == 2
+    assert main(["plan"]) == 3
     assert stored() == {}, "a plan changes nothing"
     capsys.readouterr()
 

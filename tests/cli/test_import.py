@@ -63,7 +63,7 @@ def planned(capsys, *arguments: str) -> dict[str, str]:
 
 
 def test_a_plan_shows_and_changes_nothing(stored, capsys):
-    assert main(["import", "crontab", "crontab"]) == 2
+    assert main(["import", "crontab", "crontab"]) == 3
 
     said = capsys.readouterr().out
     assert "line 3: 30 2 * * *; fires " in said
@@ -99,7 +99,7 @@ def test_start_follows_them_also_later_but_not_what_somebody_stopped(stored, cap
         jobs.follow(connection, tidy, 5)
         jobs.stop(connection, tidy, 6, "not before Monday")
 
-    assert main(["import", "crontab", "crontab", "--start"]) == 2
+    assert main(["import", "crontab", "crontab", "--start"]) == 3
     assert main(["import", "crontab", "crontab", "--start", "--apply"]) == 0
 
     assert named(stored(), "backup").trigger_status == 1
@@ -156,7 +156,7 @@ def test_nothing_is_half_applied(stored, monkeypatch):
 def test_the_file_to_review_is_one_of_declared_jobs(place, stored, capsys):
     assert main(["import", "crontab", "crontab", "-o", "mine.yaml"]) == 0
     assert "CRON_TZ" not in (place / "mine.yaml").read_text()
-    assert main(["plan", "--no-code", "--file", "mine.yaml"]) == 2
+    assert main(["plan", "--no-code", "--file", "mine.yaml"]) == 3
     assert main(["apply", "--no-code", "--file", "mine.yaml"]) == 0
 
     backup = named(stored(), "backup")

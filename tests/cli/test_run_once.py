@@ -56,7 +56,7 @@ def test_a_parameter_may_come_from_standard_input():
         (("once-end", "-p", "time_out"), 124, "timed_out: as it was told"),
         (("once-ekho",), 2, "did you mean 'once-echo'?"),
         (("once-echo", "--shard", "3/3"), 2, "'3/3' is no shard: index/total, counted from 0, as 0/3"),
-        (("once-echo", "--attempt", "0"), 2, "is no attempt: a whole number from 1 on"),
+        (("once-echo", "--attempt", "0"), 2, "--attempt: '0' is not a whole number from 1 on"),
     ],
 )
 def test_the_exit_code_says_how_it_ended(arguments, code, said):

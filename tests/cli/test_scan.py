@@ -86,6 +86,7 @@ def test_what_nobody_can_repair_stays_a_finding(redis, capsys):
 
 
 def test_a_time_that_is_none_is_refused(redis, capsys):
-    assert main(["scan", "--wait", "-1"]) == 1
+    with pytest.raises(SystemExit):
+        main(["scan", "--wait", "-1"])
 
-    assert "no time to wait" in capsys.readouterr().err
+    assert "'-1' is not a number of seconds" in capsys.readouterr().err

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 from sqlalchemy import select
 
 from baton.broker import presence
+from baton.broker.keys import GroupKeys
+from baton.envelope import group_key, seal
 from baton.store.engine import write
 from baton.store.models import Job
+from cli.__main__ import main
 from tests import factories
 from tests.processes import ROOT
 from tests.waiting import until
 
-from .baton import APP_NAME
+from .baton import APP_NAME, QUICK, Baton
 
 pytestmark = pytest.mark.slow
 
@@ -28,23 +33,42 @@ def installation(whole_baton):
 
 
 @pytest.fixture
-def command(installation, tmp_path):
-    """Run `baton …` beside the installation; answers what it printed and its exit code."""
+def environ_beside(tmp_path):
+    """The environment of a command beside an installation."""
 
-    def call(*arguments: object, given: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "cli", *map(str, arguments)], cwd=ROOT, text=True, input=given,
-            capture_output=True, timeout=60,
-            env={
-                "PATH": os.environ["PATH"], "BATON_STATE_DIR": str(tmp_path / "state"),
-                "BATON_ENV": "development",
-                "BATON_ACCESS_TOKEN": factories.ACCESS_TOKEN, "REDIS_URL": installation.redis_server.url,
-                "DATABASE_URL": installation.engine.url.render_as_string(hide_password=False),
-                "BATON_GROUP": APP_NAME,
-            },
-        )  # fmt: skip
+    def of(installation: Baton) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"], "BATON_ENV": "development", "BATON_GROUP": APP_NAME,
+            "BATON_STATE_DIR": str(tmp_path / "state"), "BATON_LOG_DIR": str(tmp_path / "logs"),
+            "BATON_SPOOL_DIR": str(tmp_path / "spool"), "BATON_ACCESS_TOKEN": factories.ACCESS_TOKEN,
+            "BATON_BEAT_INTERVAL_S": QUICK["BATON_BEAT_INTERVAL_S"],
+            "REDIS_URL": installation.redis_server.url,
+            "DATABASE_URL": installation.engine.url.render_as_string(hide_password=False),
+        }  # fmt: skip
 
-    return call
+    return of
+
+
+@pytest.fixture
+def beside(environ_beside):
+    """What runs `baton …` beside an installation and answers what it printed and its exit code."""
+
+    def of(installation: Baton) -> Callable[..., subprocess.CompletedProcess[str]]:
+        def call(*arguments: object, given: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
+            return subprocess.run(
+                [sys.executable, "-m", "cli", *map(str, arguments)], cwd=ROOT, text=True, input=given,
+                capture_output=True, timeout=60, env={**environ_beside(installation), **environ},
+            )  # fmt: skip
+
+        return call
+
+    return of
+
+
+@pytest.fixture
+def command(installation, beside):
+    """`baton …` beside the usual installation."""
+    return beside(installation)
 
 
 def test_jobs_are_listed_triggered_and_waited_for(installation, command):
@@ -96,10 +120,53 @@ def test_runs_are_listed_their_logs_followed_and_killed(installation, command):
     assert "ended already (killed)" in command("runs", "kill", log_id).stderr
 
 
-def test_an_executor_is_drained_and_resumed(installation, command):
+def test_the_end_of_a_log_is_printed_and_followed_by_programs(installation, command):
+    job_id = installation.job("count-slowly", name="counter")
+    log_id = json.loads(command("jobs", "trigger", job_id, "--param", "3", "--json").stdout)["log_id"]
+
+    *pieces, end = map(json.loads, command("runs", "log", log_id, "--follow", "--json").stdout.splitlines())
+    told = "".join(each["text"] for each in pieces)
+    assert [told.count(f"second {n}\n") for n in (1, 2, 3)] == [1, 1, 1]
+    assert end == {"log_id": log_id, "outcome": "succeeded", "problem": ""}
+
+    whole = command("runs", "log", log_id).stdout
+    assert whole == told
+    assert command("runs", "log", log_id, "--tail", "2").stdout == "".join(whole.splitlines(True)[-2:])
+    followed = command("runs", "log", log_id, "--tail", "1", "--follow")
+    assert (followed.stdout, followed.stderr) == (whole.splitlines(True)[-1], f"run {log_id} succeeded\n")
+
+
+def test_a_log_outlives_its_executor_in_the_archive(whole_baton, beside, tmp_path):
+    archive = f"file://{tmp_path}/archive"
+    installation = whole_baton(
+        BATON_LOG_ARCHIVE_URL=archive, BATON_HANDLERS="tests.relay.handlers,handlers.demo"
+    )
+    installation.job("count-slowly")
+    command = beside(installation)
+    log_id = json.loads(command("jobs", "trigger", 1, "--param", "0", "--wait", "30", "--json").stdout)[
+        "log_id"
+    ]
+    whole = command("runs", "log", log_id).stdout
+    assert "job execute end" in whole
+    installation.workers[0].terminate()
+    installation.workers[0].wait()
+    until(lambda: not presence.executors(installation.redis, APP_NAME), 20, "the executor to be gone")
+
+    lost = command("runs", "log", log_id)
+    assert (lost.returncode, lost.stdout) == (1, "")
+    assert "gone" in lost.stderr
+    assert "BATON_LOG_ARCHIVE_URL" in lost.stderr
+    assert command("runs", "log", log_id, BATON_LOG_ARCHIVE_URL=archive).stdout == whole
+
+
+def test_an_executor_is_shown_drained_and_resumed(installation, command):
     installation.wait_for_workers(1)
     [executor] = json.loads(command("executors", "--json").stdout)
     assert executor["group"] == APP_NAME
+
+    shown = command("executors", "show", executor["executor_id"]).stdout
+    assert "count-slowly" in shown
+    assert APP_NAME in shown
 
     assert command("executors", "drain", executor["executor_id"]).returncode == 0
     until(lambda: presence.executors(installation.redis, APP_NAME)[0].state == "draining", 10, "the drain")
@@ -139,6 +206,72 @@ def test_old_runs_are_counted_and_then_deleted(installation, command):
     assert [run["job_id"] for run in json.loads(command("runs", "list", "--json").stdout)] == [other]
 
 
+def test_a_result_that_could_not_be_applied_is_shown_and_replayed_or_discarded(installation, command):
+    frame = seal(factories.callback_param(log_id=99), group_key(factories.ACCESS_TOKEN, "another"))
+    for log_id in (98, 99):
+        add = {f"settled:{log_id}": frame}
+        installation.redis.xadd(GroupKeys(APP_NAME).named("results"), add)
+
+    def kept() -> list[dict[str, object]]:
+        return json.loads(command("failed-callbacks", "--json").stdout)
+
+    newest, oldest = until(lambda: len(found := kept()) == 2 and found, 20, "both to be kept")
+    assert "not signed for this group" in command("failed-callbacks", "show", oldest["id"]).stdout
+    assert command("failed-callbacks", "replay", oldest["id"]).stdout.startswith("1 in their streams again")
+    until(lambda: max(each["tries"] for each in kept()) > 1, 20, "the second try")
+    gone = command("failed-callbacks", "discard", oldest["id"], newest["id"], "--reason", "a forgery")
+    assert gone.stdout == "2 discarded\n", gone.stderr
+    assert command("failed-callbacks").stdout == "none: every result could be applied\n"
+
+
+def test_declared_jobs_are_planned_and_applied(installation, command, tmp_path):
+    (tmp_path / "jobs.yaml").write_text("jobs:\n  prices:\n    handler: work\n    every: 300\n")
+    where = ("--file", tmp_path / "jobs.yaml", "--no-code")
+
+    planned = command("plan", *where)
+    assert planned.returncode == 3, planned.stderr
+    assert "+ file:prices: new" in planned.stdout
+    assert command("jobs", "--json").stdout == "[]\n"
+    assert command("apply", *where).returncode == 0
+    assert command("plan", *where, "--json").returncode == 0
+    [job] = json.loads(command("jobs", "--json").stdout)
+    assert (job["name"], job["status"]) == ("prices", "running")
+
+
+def test_the_doctor_sees_a_whole_installation(installation, command):
+    installation.wait_for_workers(1)
+
+    done = command("doctor")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"good     executors: 1 in group '{APP_NAME}'" in done.stdout
+    assert "bad " not in done.stdout
+    installation.workers[0].signal(signal.SIGSTOP)
+    try:
+        frozen = command("doctor", "--quiet", "--json")
+    finally:
+        installation.workers[0].signal(signal.SIGCONT)
+    assert frozen.returncode == 1
+    assert [line["subject"].split()[0] for line in json.loads(frozen.stdout) if line["verdict"] == "bad"] == [
+        "executor"
+    ]
+
+
+def test_what_nobody_reads_on_is_no_error(installation, command, environ_beside):
+    job_id = installation.job()
+    log_id = json.loads(command("jobs", "trigger", job_id, "--wait", "--json").stdout)["log_id"]
+    read, write = os.pipe()
+    os.close(read)
+
+    with os.fdopen(write) as nobody:
+        done = subprocess.run(
+            [sys.executable, "-m", "cli", "runs", "log", str(log_id)], cwd=ROOT,
+            env=environ_beside(installation), stdout=nobody, stderr=subprocess.PIPE, timeout=60,
+        )  # fmt: skip
+
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
 PROBLEMS = [
     (["jobs", "show", "99"], "there is no job '99'; `baton jobs list` shows them"),
     (["jobs", "list", "--group", "nowhere"], "there is no executor group 'nowhere'; there are: relay"),
@@ -146,7 +279,6 @@ PROBLEMS = [
     (["jobs", "start", "1"], "job 1 has no schedule to follow: give it one, or trigger it"),
     (["runs", "show", "77"], "there is no run 77"),
     (["runs", "list", "--since", "yesterday"], "--since 'yesterday' is not a time: write 30m, 12h or 7d"),
-    (["runs", "clean", "--keep", "0"], "--keep must be at least 1"),
     (["runs", "clean", "--older-than", "a while"], "--older-than 'a while' is not a time"),
     (["executors", "drain", "nobody"], "there is no executor 'nobody'"),
     (["failed-callbacks", "replay"], "name the ids to replay, or --all"),
@@ -154,11 +286,14 @@ PROBLEMS = [
 ]
 
 
-def test_what_cannot_be_done_says_why(installation, command):
+def test_what_cannot_be_done_says_why(installation, environ_beside, monkeypatch, capsys):
     for _ in range(2):
         installation.job(name="same")
+    for name, value in environ_beside(installation).items():
+        monkeypatch.setenv(name, value)
 
     for arguments, error in PROBLEMS:
-        done = command(*arguments)
-        assert done.returncode == 1, arguments
-        assert error in done.stderr
+        assert main(arguments) == 1, arguments
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert error in said.err

@@ -41,15 +41,6 @@ def test_sqlite_is_for_one_machine(sqlite_engine):
     assert said(sqlite_engine, is_production=False)["good database clock"] == "this machine's"
 
 
-def test_a_sqlite_file_that_is_not_there_is_not_made_by_looking(tmp_path):
-    engine = make_engine(f"sqlite:///{tmp_path / 'baton.db'}")
-
-    assert said(engine) == {
-        "bad database": f"there is no file {tmp_path / 'baton.db'}: `baton migrate` makes it"
-    }
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_server_that_is_away_is_one_bad_line():
     found = said(make_engine("postgresql://nobody@127.0.0.1:1/baton"))
 
