@@ -31,6 +31,7 @@ app = create_app(
         executor_dead_after_s=settings.executor_dead_after_s,
         metrics_token=settings.metrics_token,
         label="" if settings.is_production else settings.env,
+        report_zone=settings.report_zone,
         keep=Keep(settings.keep_days, settings.keep_failed_days, settings.keep_runs),
         version=__version__,
     ),

@@ -18,7 +18,6 @@ from .here import Here, here
 
 SHARE_S = 8.0
 """Of the minute: alarms wait in the same queue."""
-HOURS_KEPT = 72
 STEP_ROWS = 1_000
 PAUSE_S = 0.005
 """Between two steps: who waits for SQLite's one writer has his turn."""
@@ -57,7 +56,7 @@ def forget_hours(_period_ms: int) -> int:
 
 
 def _first_hour(now_ms: int) -> str:
-    return report_rows.hour_of(now_ms - HOURS_KEPT * _HOUR_MS)
+    return report_rows.hour_of(now_ms - report_rows.HOURS_KEPT * _HOUR_MS)
 
 
 def _settled_id(place: Here) -> int | None:
@@ -86,10 +85,11 @@ def _count_new(place: Here, periods: Periods, until_id: int, stop_s: float) -> t
             return counted, True
         # the newest ids may be gone or never used
         to_id = runs[-1].log_id if len(runs) == STEP_ROWS else until_id
+        news = reports.sums(runs, periods)
         # read, not counted: after a crash here they are read again
         failpoint("report.read")
         with write(place.engine) as connection:
-            is_ours = reports.count(connection, runs, from_id, to_id, periods)
+            is_ours = reports.count(connection, runs, news, from_id, to_id)
             # counted, not committed: after a crash here none of it has happened
             failpoint("report.uncommitted")
         if not is_ours:

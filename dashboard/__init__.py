@@ -33,6 +33,7 @@ from .pages.executors import executors_pages, groups_pages
 from .pages.failed_callbacks import failed_callbacks_pages
 from .pages.jobs import jobs_pages
 from .pages.overview import overview
+from .pages.reports import reports_pages
 from .pages.run_logs import run_logs_pages
 from .pages.runs import runs_pages
 from .pages.scripts import scripts_pages
@@ -49,6 +50,7 @@ _NOUNS = (
     health,
     sessions,
     overview,
+    reports_pages,
     jobs_pages,
     scripts_pages,
     triggers_pages,

@@ -54,6 +54,9 @@ ACCESS: dict[str, Access] = {
     "sessions.redeem": Access.VISITOR,
     "sessions.end": Access.SIGNED_IN,
     "overview.show": Access.SIGNED_IN,
+    "reports.show": Access.SIGNED_IN,
+    "reports.days": Access.SIGNED_IN,
+    "reports.jobs": Access.SIGNED_IN,
     "jobs.index": Access.SIGNED_IN,
     "jobs.new": Access.SIGNED_IN,
     "jobs.create": Access.SIGNED_IN,
@@ -113,6 +116,8 @@ ACCESS: dict[str, Access] = {
     "api.triggers": Access.TOKEN,
     "api.backfill": Access.TOKEN,
     "api.run": Access.TOKEN,
+    "api.reports": Access.TOKEN,
+    "api.reports_by_job": Access.TOKEN,
     "api.script": Access.SCRIPT_TOKEN,
     "api.save_script": Access.SCRIPT_TOKEN,
 }

@@ -125,6 +125,7 @@ def install(app: Flask) -> None:
         reason=reason,
         grouped=grouped,
         percent=percent,
+        rate=rate,
     )
 
 
@@ -186,6 +187,14 @@ def seconds(count: int) -> str:
 def percent(fraction: float) -> str:
     """`42 %`; never 100 before all of it is done."""
     return f"{math.floor(fraction * 100)} %"
+
+
+def rate(share: float | None) -> str:
+    """`98.2 %`; never 100 before all of it is so, nor 0 while there is some; a dash of nothing."""
+    if share is None:
+        return "\N{EN DASH}"
+    tenths = min(max(round(share * 1000), share > 0), 1000 - (share < 1))
+    return f"{tenths / 10:g} %"
 
 
 def first_line(text: str | None) -> str:

@@ -38,6 +38,8 @@ class Options:
     """A store that does not answer a health check within this time is as good as away."""
     measured_within_s: float = 4.0
     """The same for metrics, for each of the two: a scraper waits ten seconds."""
+    report_zone: str = "UTC"
+    """Whose days the reports count by."""
     max_streams: int = 8
     """Logs that are followed at the same time in this process; each holds one of its threads."""
     stream_lifetime_s: float = 300.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from flask import Flask, current_app
@@ -15,6 +15,7 @@ from baton.in_time import InTime
 
 from .breaker import Breaker
 from .options import Options
+from .queries.report_memory import Memory
 from .streams import Streams
 from .throttle import Throttle
 
@@ -36,6 +37,7 @@ class Resources:
     in_time: InTime
     archive: Archive | None = None
     """Where run logs are that outlived their executor's disk; None: nowhere."""
+    reports: Memory = field(default_factory=Memory)
 
     def install(self, app: Flask) -> None:
         """Let the views of `app` find these."""

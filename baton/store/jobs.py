@@ -466,8 +466,8 @@ def get(connection: Connection, job_id: int) -> JobView | None:
 
 def names(connection: Connection, job_ids: Collection[int]) -> dict[int, str]:
     """The names of these jobs; one that was deleted is left out."""
-    found = select(Job.id, Job.name).where(Job.id.in_(job_ids)).order_by(Job.id)
-    return {row.id: row.name for row in connection.execute(found)}
+    found = select(Job.id, Job.name).where(among(Job.id)).order_by(Job.id)
+    return {row.id: row.name for row in connection.execute(found, {"ids": job_ids})}
 
 
 def list_page(

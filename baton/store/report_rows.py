@@ -12,15 +12,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, select
 
 from ..histogram import Histogram
 from ..vocabulary import Outcome
 from .bulk import Row, among, insert_many, update_many
-from .models import ReportRow
+from .models import ReportName, ReportRow
 
 DAY = "day"
 HOUR = "hour"
+HOURS_KEPT = 72
+"""Days are kept for ever, hours so long."""
 _TABLE = ReportRow.__table__
 _QUARTER_MS = 15 * 60 * 1000
 
@@ -112,6 +114,46 @@ def add(connection: Connection, news: Mapping[Key, Totals]) -> None:
     _INSERT.execute(connection, [_row(key, totals) for key, totals in news.items() if key not in known])
 
 
+def series(
+    connection: Connection, span: str, first: str, last: str, *, group_id: int = 0, job_id: int = 0
+) -> dict[str, Totals]:
+    """The numbers of each period from `first` to `last`, if any: of a job, of a group, or of all."""
+    of_job = ReportRow.job_id == job_id
+    # a job may have been in several groups
+    whose = of_job if job_id and not group_id else and_(of_job, ReportRow.group_id == group_id)
+    found: dict[str, Totals] = {}
+    for period, *row in connection.execute(
+        select(ReportRow.period, *VALUES).where(whose, *_within(span, first, last))
+    ):
+        found.setdefault(period, Totals()).merge(totals_of(row))
+    return found
+
+
+def by_job(
+    connection: Connection, span: str, first: str, last: str, *, group_id: int = 0
+) -> dict[int, Totals]:
+    """The numbers of each job in these periods, of one group or of all; with run times only."""
+    whose = ReportRow.group_id == group_id if group_id else ReportRow.job_id != 0
+    conditions = (ReportRow.job_id != 0, whose, *_within(span, first, last))
+    sums = (func.sum(_TABLE.c[name]) for name in _NUMBERS)
+    found = {
+        job_id: totals_of([*map(int, numbers), "", "", ""])
+        for job_id, *numbers in connection.execute(
+            select(ReportRow.job_id, *sums).where(*conditions).group_by(ReportRow.job_id)
+        )
+    }
+    times = select(ReportRow.job_id, ReportRow.run_times).where(*conditions, ReportRow.run_times != "")
+    for job_id, text in connection.execute(times):
+        found[job_id].run_times.merge(Histogram.decode(text))
+    return found
+
+
+def names(connection: Connection, kind: str) -> dict[int, str]:
+    """What the jobs or the groups of the reports were called last, also those that are gone."""
+    known = select(ReportName.id, ReportName.name).where(ReportName.kind == kind)
+    return dict(map(tuple, connection.execute(known)))
+
+
 def forget_hours(connection: Connection, before: str) -> int:
     """Delete the hours before this one; their days stay. Answers how many rows that were."""
     old = delete(ReportRow).where(ReportRow.span == HOUR, ReportRow.period < before)
@@ -161,6 +203,10 @@ def standing(connection: Connection, keys: Collection[Key]) -> dict[Key, Totals]
             if key in keys:
                 found[key] = totals_of(row[len(Key._fields) :])
     return found
+
+
+def _within(span: str, first: str, last: str) -> tuple[ColumnElement[bool], ...]:
+    return ReportRow.span == span, ReportRow.period >= first, ReportRow.period <= last
 
 
 def _row(key: Key, totals: Totals) -> Row:

@@ -14,7 +14,8 @@ nothing. So whoever counts may die anywhere, and any number may count at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -117,6 +118,60 @@ def writers(connection: Connection) -> frozenset[str]:
     return frozenset(connection.execute(_INSERTING).scalars())
 
 
+# what some runs add up to: pure
+
+
+def sums(runs: Iterable[Counted], periods: Periods) -> dict[Key, Totals]:
+    """The numbers of runs that are counted for the first time."""
+    leaves: dict[_Leaf, Totals] = defaultdict(Totals)
+    for run in runs:
+        totals = leaves[periods.of(run.trigger_time), run.group_id, run.job_id]
+        totals.triggered += 1
+        _add_ending(totals, run)
+    return _rolled_up(leaves)
+
+
+def differences(again: Iterable[Open], periods: Periods) -> dict[Key, Totals]:
+    """What has to be added for runs that came out otherwise than they were counted."""
+    leaves: dict[_Leaf, Totals] = defaultdict(Totals)
+    for each in again:
+        if each.now is not None:
+            totals = leaves[periods.of(each.now.trigger_time), each.now.group_id, each.now.job_id]
+            if each.counted_as is not None:
+                totals.outcomes[each.counted_as] -= 1
+            _add_ending(totals, each.now)
+    return _rolled_up(leaves)
+
+
+_Leaf = tuple[tuple[tuple[str, str], ...], int, int]
+"""The periods, the group and the job of a run."""
+
+
+def _rolled_up(leaves: Mapping[_Leaf, Totals]) -> dict[Key, Totals]:
+    """Each job, each group and all, by day and by hour."""
+    news: dict[Key, Totals] = defaultdict(Totals)
+    for (periods, group_id, job_id), totals in leaves.items():
+        for span, period in periods:
+            for group, job in ((group_id, job_id), (group_id, 0), (0, 0)):
+                news[Key(span, group, job, period)].merge(totals)
+    return news
+
+
+def _add_ending(totals: Totals, run: Counted) -> None:
+    if run.outcome is None:
+        return
+    totals.outcomes[run.outcome] += 1
+    # nobody knows when a lost run began or ended
+    if not run.started_at or run.outcome == Outcome.LOST:
+        return
+    run_ms = max(0, run.handle_time - run.started_at)
+    totals.run_ms += run_ms
+    totals.run_times.add(run_ms)
+    totals.wait_times.add(run.started_at - max(run.trigger_time, run.not_before))
+    if run.attempt == 1:  # what is tried again has begun before
+        totals.lateness.add(run.started_at - run.due_ms)
+
+
 # passing runs for the first time
 
 _COLUMNS: tuple[Any, ...] = (
@@ -147,19 +202,14 @@ def following(connection: Connection, after_id: int, until_id: int, limit: int) 
 
 
 def count(
-    connection: Connection, runs: Sequence[Counted], from_id: int, to_id: int, periods: Periods
+    connection: Connection, runs: Sequence[Counted], news: Mapping[Key, Totals], from_id: int, to_id: int
 ) -> bool:
-    """Count these, which are all after `from_id` up to `to_id`; False if somebody else did."""
+    """Count these, which are all after `from_id` up to `to_id` and add up to `news`; False if it was done."""
     passed = update(ReportProgress).where(ReportProgress.counted_id == from_id).values(counted_id=to_id)
     if connection.execute(passed).rowcount == 0:
         return False
     changeable = [(run.log_id, run.outcome) for run in runs if run.outcome in (None, Outcome.LOST)]
     _OPEN.execute(connection, changeable)
-    news: dict[Key, Totals] = {}
-    for run in runs:
-        for totals in _totals_for(news, run, periods):
-            totals.triggered += 1
-            _add_ending(totals, run)
     report_rows.add(connection, news)
     return True
 
@@ -203,14 +253,7 @@ def recount(connection: Connection, changed: Iterable[Open], up_to_id: int, peri
     seen = {each.log_id: each for each in changed}
     rows = connection.execute(_COUNTED_AS, {"ids": list(seen)})
     fresh = [seen[log_id] for log_id, counted_as in rows if seen[log_id].counted_as == counted_as]
-    news: dict[Key, Totals] = {}
-    for each in fresh:
-        if each.now is not None:
-            for totals in _totals_for(news, each.now, periods):
-                if each.counted_as is not None:
-                    totals.outcomes[each.counted_as] -= 1
-                _add_ending(totals, each.now)
-    report_rows.add(connection, news)
+    report_rows.add(connection, differences(fresh, periods))
     lost = [each.log_id for each in fresh if each.now and each.now.outcome == Outcome.LOST]
     _STAYS_OPEN.execute(connection, [(log_id, Outcome.LOST.value) for log_id in lost])
     over = {each.log_id for each in fresh}.difference(lost)
@@ -252,27 +295,3 @@ def remember(connection: Connection, names: Sequence[tuple[str, int, str]]) -> N
     """Keep these names."""
     _RENAME.execute(connection, names)
     _NAME.execute(connection, names)
-
-
-def _totals_for(news: dict[Key, Totals], run: Counted, periods: Periods) -> list[Totals]:
-    """The numbers that this run is a part of."""
-    return [
-        news.setdefault(Key(span, group_id, job_id, period), Totals())
-        for span, period in periods.of(run.trigger_time)
-        for group_id, job_id in ((run.group_id, run.job_id), (run.group_id, 0), (0, 0))
-    ]
-
-
-def _add_ending(totals: Totals, run: Counted) -> None:
-    if run.outcome is None:
-        return
-    totals.outcomes[run.outcome] += 1
-    # nobody knows when a lost run began or ended
-    if not run.started_at or run.outcome == Outcome.LOST:
-        return
-    run_ms = max(0, run.handle_time - run.started_at)
-    totals.run_ms += run_ms
-    totals.run_times.add(run_ms)
-    totals.wait_times.add(run.started_at - max(run.trigger_time, run.not_before))
-    if run.attempt == 1:  # what is tried again has begun before
-        totals.lateness.add(run.started_at - run.due_ms)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from . import backfills, jobs, runs, scripts, triggers
+from . import backfills, jobs, reports, runs, scripts, triggers
 
 PREFIX = "/api/v1"
 
@@ -17,3 +17,5 @@ api.add_url_rule("/jobs/<id:job_id>/triggers", "trigger", triggers.create, metho
 api.add_url_rule("/jobs/<id:job_id>/backfills", "backfill", backfills.create, methods=["POST"])
 api.add_url_rule("/triggers", "triggers", triggers.create_many, methods=["POST"])
 api.add_url_rule("/runs/<id:log_id>", "run", runs.show, methods=["GET"])
+api.add_url_rule("/reports", "reports", reports.show, methods=["GET"])
+api.add_url_rule("/reports/jobs", "reports_by_job", reports.jobs, methods=["GET"])

@@ -22,7 +22,7 @@ from ..clean_up import hand_over
 from ..filters import label
 from ..forms.job import FireTimes, JobForm, time_zones, typed_schedule
 from ..forms.trigger import TriggerForm
-from ..queries import alarm_facts, job_facts, job_list, presence, run_list
+from ..queries import alarm_facts, job_facts, job_list, presence, reports, run_list
 from ..queries.job_list import Question
 from ..resources import resources
 from ..wake import wake_schedulers
@@ -84,6 +84,7 @@ def show(job_id: int) -> str:
         children = jobs.names(connection, read_ids(job.child_job_ids))
         calendar_names = _calendar_names(connection)
         told = alarm_facts.of_job(connection, job)
+        report = reports.recall(connection, reports.Question(job=str(job_id)))
     return render_template(
         "jobs/show.html",
         told=told,
@@ -94,6 +95,8 @@ def show(job_id: int) -> str:
         fire_times=FireTimes.of_job(job, resources().now_ms()),
         trigger=TriggerForm.blank(job),
         facts=job_facts,
+        report=report,
+        q=reports,
         schedule_facts=job_facts.of_schedule(job, calendar_names),
         children=children,
         can_backfill=job.schedule_type in HAS_A_PAST,

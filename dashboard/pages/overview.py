@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template
+from flask import Blueprint, render_template, request
 
 from baton.store.engine import read
 
 from ..queries import overview as asked
+from ..queries import reports
+from ..queries.reports import Question
 from ..resources import resources
 
 overview = Blueprint("overview", __name__)
@@ -17,4 +19,6 @@ def show() -> str:
     """The page people leave open."""
     with read(resources().engine) as connection:
         found = asked.look(connection, resources().now_ms())
-    return render_template("overview/show.html", overview=found)
+        question = Question.from_args({"range": request.args.get("range", "")})
+        report = reports.recall(connection, question)
+    return render_template("overview/show.html", overview=found, asked=question, report=report, q=reports)

@@ -10,11 +10,12 @@ from sqlalchemy import Connection, func, select, text
 from baton.schedule import AWAITING_END_MS
 from baton.store import failed_callbacks, groups
 from baton.store.models import FOLLOWED, UNFINISHED, UNSUCCESSFUL, ExecutorGroup, Job, JobLog
-from baton.vocabulary import Outcome, TriggerCode
+from baton.vocabulary import TriggerCode
 
 from ..filters import reason
 from . import presence, run_list
 from .presence import GroupPresence
+from .reports import FAILURES
 from .run_list import SINCE, Counts, Question
 
 LISTED = 8
@@ -25,9 +26,6 @@ And the newest failures that are told apart by job."""
 PER_JOB = 2
 """A lane runs one; the one before it may be ending."""
 SHOWN_RUNNING = 20
-
-FAILURES = (Outcome.FAILED, Outcome.TIMED_OUT, Outcome.LOST, Outcome.REFUSED)
-"""Endings nobody wanted. Killed, covered and discarded runs did what a person or a strategy asked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -257,7 +257,7 @@ def test_old_hours_are_forgotten_and_their_days_stay(world):
     world.run()
     world.run(at_ms=NOON_MS + 2 * HOUR_MS)
     reports.count(0)
-    world.clock.advance(reports.HOURS_KEPT * 3600 + 3600)
+    world.clock.advance(report_rows.HOURS_KEPT * 3600 + 3600)
 
     assert reports.forget_hours(0) == 3
 

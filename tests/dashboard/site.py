@@ -12,7 +12,9 @@ from redis import Redis
 from sqlalchemy import Engine, delete, select, update
 from werkzeug.test import TestResponse
 
-from baton.broker import presence, recovery
+from background import here, reports
+from background.here import Here
+from baton.broker import chores, presence, recovery
 from baton.broker.client import connect, connect_blocking
 from baton.broker.consumer import Consumer
 from baton.broker.presence import ExecutorInfo
@@ -97,6 +99,11 @@ class Site:
         """A log row; `outcome` alone makes an ended one that fits."""
         with write(self.engine) as connection:
             return factories.log_row(connection, group_id, job_id, **(_ending(fields) | fields))
+
+    def count(self, **fields: Any) -> None:
+        """What the background process does each minute: count runs into the reports."""
+        here.install(Here(self.engine, chores.queue(self.redis), clock=self.clock, **fields))
+        reports.count(0)
 
     def failed_callback(self, entry_id: str = "1-0", app_name: str = "demo", **fields: Any) -> None:
         """A result that could not be applied."""

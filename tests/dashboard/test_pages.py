@@ -17,7 +17,8 @@ from .site import Site
 PAGES = (
     "/", "/jobs", "/jobs/new", "/jobs/1", "/jobs/1/edit", "/jobs/1/deletion", "/jobs/1/triggers/new",
     "/runs", "/runs?since=7d&start=2026-01-01T00:00", "/runs/1", "/runs/2", "/executors", "/failed-callbacks",
-    "/calendars", "/calendars/1", "/api-tokens", "/jobs/1/backfills/new",
+    "/calendars", "/calendars/1", "/reports", "/reports?job=1&range=today", "/api-tokens",
+    "/jobs/1/backfills/new",
     "/jobs/1/backfills/new?begin=2026-01-01T10:00&end=2026-01-01T11:00", "/runs/3",
     "/no-such-page", "/runs/99",
 )  # fmt: skip
@@ -31,6 +32,7 @@ class Page(HTMLParser):
         super().__init__()
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.inline: list[str] = []
+        self.titles = 0
         self.astray: list[str] = []
         self._open: list[str] = []
         self.feed(text)
@@ -38,6 +40,8 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.elements.append((tag, dict(attrs)))
+        # a part of a drawing has a title, too: what is shown beside the pointer
+        self.titles += tag == "title" and "svg" not in self._open
         if tag not in ALONE:
             self._open.append(tag)
 
@@ -73,6 +77,7 @@ def full_site(plain_site: Site) -> Site:
     shard = {"trigger_key": "cron:1", "shard_total": 2}
     plain_site.run(group_id, job_id, **shard, outcome="succeeded")
     plain_site.run(group_id, job_id, **shard, shard_index=1)
+    plain_site.count()
     plain_site.person().post("/api-tokens", {"name": "ci"})
     with write(plain_site.engine) as connection:
         calendars.create(connection, "Holidays", "SAT-SUN", NOON_MS)
@@ -138,7 +143,7 @@ def test_every_form_that_changes_something_carries_the_token(page):
 
 def test_a_page_has_one_heading_of_the_first_order_and_a_title(page):
     assert len(page.all("h1")) == 1
-    assert len(page.all("title")) == 1
+    assert page.titles == 1
 
 
 def test_every_file_a_page_asks_for_is_there(full_site):
