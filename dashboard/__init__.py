@@ -31,6 +31,7 @@ from .pages.clean_ups import clean_ups
 from .pages.drains import drains
 from .pages.executors import executors_pages, groups_pages
 from .pages.failed_callbacks import failed_callbacks_pages
+from .pages.findings import findings_pages
 from .pages.jobs import jobs_pages
 from .pages.overview import overview
 from .pages.reports import reports_pages
@@ -64,6 +65,7 @@ _NOUNS = (
     drains,
     failed_callbacks_pages,
     alarms_pages,
+    findings_pages,
     calendars_pages,
     backfills_pages,
     api_tokens_pages,

@@ -7,8 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, text
 
+from baton.scanner.repair import is_leftover
 from baton.schedule import AWAITING_END_MS
-from baton.store import failed_callbacks, groups
+from baton.store import failed_callbacks, findings, groups
 from baton.store.models import FOLLOWED, UNFINISHED, UNSUCCESSFUL, ExecutorGroup, Job, JobLog
 from baton.vocabulary import TriggerCode
 
@@ -91,6 +92,8 @@ class Overview:
     counts: Counts
     problems: tuple[Problem, ...]
     failed_callbacks: int
+    findings: int
+    """Broken invariants."""
 
     @property
     def executors(self) -> int | None:
@@ -118,6 +121,7 @@ def look(connection: Connection, now_ms: int) -> Overview:
         counts=run_list.counts(connection, Question(since="24h"), now_ms),
         problems=problems(connection, served),
         failed_callbacks=failed_callbacks.count(connection),
+        findings=sum(not is_leftover(each) for each in findings.confirmed(connection)),
     )
 
 
