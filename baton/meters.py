@@ -17,6 +17,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
+from .vocabulary import MisfireStrategy, Role
+
 SEPARATOR = "|"
 """No label has it: they are names of groups, of loops, and words of closed lists."""
 SUM = "sum"
@@ -34,6 +36,8 @@ class Counter:
     name: str
     meaning: str
     labels: tuple[str, ...] = ()
+    begins_with: tuple[tuple[str, ...], ...] = ()
+    """Labels that are shown before anything was counted: an alert sees the first step, too."""
 
     def field(self, *labels: str) -> str:
         """What it is called among the totals."""
@@ -102,6 +106,9 @@ def take() -> dict[str, int]:
     return taken
 
 
+RESULTS = ("applied", "repeated", "stale", "rerun", "rerouted", "unknown", "rejected")
+"""What may become of a result."""
+
 _ROUND_TRIP_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _WAIT_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
 _RUN_S = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0)
@@ -131,6 +138,7 @@ MISFIRES = Counter(
     "baton_misfires_total",
     "Fire times that were met too late, by what their job does then.",
     ("strategy",),
+    tuple((strategy.value,) for strategy in MisfireStrategy),
 )
 PUSHED = Counter(
     "baton_runs_pushed_total",
@@ -143,6 +151,7 @@ CALLBACKS = Counter(
     "Results by what they came to: applied, repeated (the row had ended), stale (a newer attempt exists), "
     "rerun, rerouted, unknown (no such row) or rejected; the last two are put aside.",
     ("result",),
+    tuple((result,) for result in RESULTS),
 )
 FOLLOWUPS = Counter("baton_followups_total", "Retries and child runs that endings led to.")
 CALLBACK_LAG_SECONDS = Histogram(
@@ -155,6 +164,7 @@ DELIVERIES = Counter(
     "baton_alarm_deliveries_total",
     "Tries to tell people of an alarm: sent, failed (tried again later) or given_up.",
     ("result",),
+    (("sent",), ("failed",), ("given_up",)),
 )
 REQUESTS = Counter(
     "baton_http_requests_total",
@@ -171,7 +181,11 @@ REDIS_ERRORS = Counter(
     "baton_redis_errors_total", "Scripts that Redis did not run, or whose answer was lost.", ("script",)
 )
 EVENTS = Counter(
-    "baton_events_total", "What happened, by the names that the process logs have.", ("role", "event")
+    "baton_events_total",
+    "What happened, by the names that the process logs have.",
+    ("role", "event"),
+    # that this happens at all is a bug of ours
+    ((Role.SCHEDULER.value, "sweep.repaired"),),
 )
 LOOP_STEPS = Counter(
     "baton_loop_steps_total", "Steps of the loops of a role that came to an end.", ("role", "loop")

@@ -46,8 +46,9 @@ def _counted(totals: Mapping[str, int], app_names: Iterable[str]) -> Iterator[Me
             by_series[meters.RUNS.name].setdefault((app_name, outcome), 0)
     for series in SERIES:
         found = by_series[series.name]
-        if not series.labels and isinstance(series, Counter):
-            found.setdefault((), 0)
+        if isinstance(series, Counter):
+            for labels in series.begins_with if series.labels else ((),):
+                found.setdefault(labels, 0)
         yield _counter(series, found) if isinstance(series, Counter) else _histogram(series, found)
 
 

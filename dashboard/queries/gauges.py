@@ -54,7 +54,7 @@ PENDING_OLDEST = Gauge(
 QUEUE_DEPTH = Gauge("baton_queue_depth", "Runs that wait in their lanes.", ("group",))
 QUEUE_OLDEST = Gauge(
     "baton_oldest_waiting_seconds",
-    "Since when the oldest run that waits in a lane might have been pushed.",
+    "For how long the oldest run that waits in a lane has waited, since it might have been pushed.",
     ("group",),
 )
 IN_PROGRESS = Gauge("baton_runs_in_progress", "Runs that executors have a lease on.", ("group",))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as read_openmetrics,
@@ -23,6 +25,7 @@ from baton.vocabulary import AlarmCondition, Outcome, Role
 from dashboard.queries.gauges import GAUGES
 
 from ..clocks import NOON_MS
+from ..processes import ROOT
 from .site import Site
 
 TOKEN = "a-token-that-only-the-scraper-has"
@@ -75,6 +78,8 @@ def test_counters_begin_at_nought_and_are_what_processes_counted(plain_site):
         Outcome
     )
     assert before["baton_runs_planned_total{}"] == 0
+    for name in ("baton_alarm_deliveries_total{result=given_up}", "baton_callbacks_total{result=rejected}"):
+        assert before[name] == 0
 
     meters.RUNS.add(3, "demo", Outcome.SUCCEEDED)
     for seconds in (0.02, 0.02, 7.0, 1e6):
@@ -92,6 +97,20 @@ def test_counters_begin_at_nought_and_are_what_processes_counted(plain_site):
     assert at_most == {"0.01": 0, "0.05": 2, "5": 2, "15": 3, "86400": 3, "+Inf": 4}
     assert found["baton_run_duration_seconds_count{group=demo}"] == 4
     assert found["baton_run_duration_seconds_sum{group=demo}"] == pytest.approx(1e6 + 7.04)
+
+
+def test_what_an_alert_waits_for_is_there_before_it_happens(plain_site):
+    page = (ROOT / "docs" / "observability.md").read_text("utf-8")
+    asked = re.findall(r"increase\((baton_\w+)\{(\w+)=\"([^\"]+)\"", page)
+    there = [
+        (sample.name, label, value)
+        for family in text_string_to_metric_families(scrape(plain_site).text)
+        for sample in family.samples
+        for label, value in sample.labels.items()
+    ]
+
+    assert asked
+    assert [each for each in asked if each not in there] == []
 
 
 def test_totals_of_another_version_disturb_nothing(plain_site):
