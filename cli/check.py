@@ -78,7 +78,7 @@ def _alive(here: Installation, role: Role | None, *, host: str) -> Iterator[Line
     names = list(here.settings.groups)
     if role is None:
         yield from _in_time("database", partial(_database, here, names))
-    yield from _in_time("processes", partial(_processes, here, names, [role] if role else list(Role), host))
+    yield from _in_time("processes", partial(processes, here, names, [role] if role else list(Role), host))
 
 
 def _in_time(subject: str, question: Callable[[], list[Line]]) -> list[Line]:
@@ -104,7 +104,8 @@ def _database(here: Installation, names: list[str]) -> list[Line]:
     return [good("database", "it answers, with the tables of this version")]
 
 
-def _processes(here: Installation, names: list[str], roles: Sequence[Role], host: str) -> list[Line]:
+def processes(here: Installation, names: Sequence[str], roles: Sequence[Role], host: str = "") -> list[Line]:
+    """Who of these roles is alive, and whose loops do their work."""
     heard = tally.heard(here.redis)
     for app_name in names:
         heard += tally.heard(here.redis, app_name)

@@ -19,9 +19,9 @@ from baton.checkup import LARGEST_SKEW_MS, Line, Verdict, bad, good, has_bad, to
 from baton.errors import BatonError, SettingsError
 from baton.store import doctor, groups
 from baton.store.engine import read
-from baton.vocabulary import SpoolState
+from baton.vocabulary import Role, SpoolState
 
-from . import lag, state
+from . import check, lag, state
 from .installation import Installation
 from .parsing import Parser, add_json, add_quiet
 from .printing import show_lines
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         show_lines([bad("settings", problem) for problem in error.problems], arguments)
         return config.EXIT_CONFIG
     here = Installation(settings)
-    looks = (_settings, _this_machine, _database, _executors, lag.examine)
+    looks = (_settings, _this_machine, _database, _processes, _executors, lag.examine)
     try:
         lines = [line for look in looks for line in _carefully(look, here)]
     finally:
@@ -87,11 +87,11 @@ def _settings(here: Installation) -> Iterator[Line]:
 
 def _this_machine(here: Installation) -> Iterator[Line]:
     """What an executor needs of it, Redis included."""
-    from worker import check  # what an executor looks at is not asked a second time here
+    from worker import check as executor  # what an executor looks at is not asked a second time here
 
     os.chdir(state.HOME)
     settings = here.settings
-    yield from check.look(
+    yield from executor.look(
         redis_url=settings.redis_url,
         handlers=[name.strip() for name in settings.handlers.split(",") if name.strip()],
         scripts=settings.script_types,
@@ -103,6 +103,14 @@ def _this_machine(here: Installation) -> Iterator[Line]:
 
 def _database(here: Installation) -> list[Line]:
     return doctor.examine(here.engine, is_production=here.settings.is_production)
+
+
+def _processes(here: Installation) -> list[Line]:
+    """All but executors, which are looked at more closely."""
+    found = check.processes(here, [], [role for role in Role if role is not Role.EXECUTOR])
+    if any(line.verdict is Verdict.GOOD for line in found):
+        return found
+    return [warning("processes", "none runs: start `baton run`, or the lines of the Procfile")]
 
 
 def _executors(here: Installation) -> Iterator[Line]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 from sqlalchemy import Connection
 
-from baton.broker import chores, presence, results
+from baton.broker import chores, control, presence, results
 from baton.checkup import Line, bad, good, warning
 from baton.clock import SYSTEM_CLOCK
 from baton.store import failed_callbacks, groups, jobs, runs
@@ -17,6 +18,7 @@ from .installation import Installation
 
 _LATE_MS = 5_000
 """What should have been planned, pushed or applied so long ago waits for a process that is not there."""
+_MOMENT_S = 1.0
 _LONG_S = 60.0
 """Background work may wait longer than a run."""
 
@@ -29,6 +31,7 @@ def examine(here: Installation) -> Iterator[Line]:
         yield _planning(connection, now_ms)
         yield _pushing(connection, now_ms)
         yield from _waiting(connection, here, known)
+    yield from _claiming(here, known)
     yield _results(here, known, now_ms)
     with read(here.engine) as connection:
         yield _failed_callbacks(connection, now_ms)
@@ -57,6 +60,21 @@ def _waiting(connection: Connection, here: Installation, known: list[GroupView])
         if waiting and not presence.executors(here.redis, group.app_name):
             text = f"runs wait in group {group.app_name!r} ({waiting:,}), where no executor listens"
             yield bad("lag running", f"{text}: start a worker for it")
+
+
+def _claiming(here: Installation, known: list[GroupView]) -> Iterator[Line]:
+    """A lane that is served next is gone in a moment, where somebody has a slot for it."""
+    before = {group.app_name: control.first_ready(here.redis, group.app_name) for group in known}
+    if not any(before.values()):
+        return
+    time.sleep(_MOMENT_S)
+    for app_name, lane in before.items():
+        if lane is None or control.first_ready(here.redis, app_name) != lane:
+            continue
+        free = sum(max(0, each.slots - each.running) for each in presence.executors(here.redis, app_name))
+        if free:
+            text = f"a run of group {app_name!r} is not claimed, though {free} slots of executors are free"
+            yield warning("lag claiming", f"{text}: look at their output, and at limits of its handler")
 
 
 def _results(here: Installation, known: list[GroupView], now_ms: int) -> Line:

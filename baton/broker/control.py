@@ -78,6 +78,14 @@ def running_since(redis: Redis, app_name: str, log_ids: Sequence[int]) -> dict[i
     return {log_id: int(lease.split(b"|", 4)[3]) for log_id, lease in leases.items()}
 
 
+def first_ready(redis: Redis, app_name: str) -> tuple[bytes, float] | None:
+    """The lane that is served next in a group, and its turn; None if no shared lane has work and a slot."""
+    found = cast(
+        list[tuple[bytes, float]], redis.zrange(GroupKeys(app_name).named("ready"), 0, 0, withscores=True)
+    )
+    return found[0] if found else None
+
+
 def held(redis: Redis, app_name: str) -> int:
     """How many runs of a group executors have a lease on."""
     return redis.hlen(GroupKeys(app_name).named("leases"))

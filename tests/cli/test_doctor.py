@@ -13,8 +13,10 @@ from baton.broker import chores
 from baton.broker.client import connect
 from baton.broker.keys import GroupKeys
 from baton.broker.presence import ExecutorInfo
+from baton.broker.tally import Tally
 from baton.clock import SYSTEM_CLOCK
 from baton.store.engine import make_engine, write
+from baton.vocabulary import Role
 from cli import lag
 from cli.__main__ import main
 from tests import factories
@@ -145,6 +147,37 @@ def test_what_nobody_plans_pushes_runs_or_applies_is_bad(environ, capsys, sqlite
         "runs wait in group 'g' (1), where no executor listens: start a worker for it"
     ]
     assert found["bad lag results"][0].endswith("the oldest for 90 s: does a callbacks process run?")
+
+
+def test_a_run_that_nobody_claims_though_there_are_slots_is_told(
+    environ, capsys, sqlite_url, redis_url, beating
+):
+    environ.setenv("BATON_BEAT_INTERVAL_S", "0.1")
+    environ.setattr(lag, "_MOMENT_S", 0.05)
+    beating("idle")
+    engine = make_engine(sqlite_url)
+    with write(engine) as connection:
+        factories.executor_group(connection, app_name="demo")
+    engine.dispose()
+    with connect(redis_url) as redis:
+        redis.zadd(GroupKeys("demo").named("ready"), {"7": 1.0})
+
+    assert main(["doctor", "--json"]) == 0
+
+    assert "though 4 slots of executors are free" in said(capsys)["warning lag claiming"][0]
+
+
+def test_a_process_that_is_alive_is_told_and_those_that_are_missing(environ, capsys, redis_url):
+    assert main(["doctor", "--json"]) == 0
+    assert said(capsys)["warning processes"] == ["none runs: start `baton run`, or the lines of the Procfile"]
+    with connect(redis_url) as redis:
+        Tally(redis, Role.SCHEDULER, "a-scheduler", interval_s=1).speak()
+
+    assert main(["doctor", "--json"]) == 1
+
+    found = said(capsys)
+    assert found["good scheduler"]
+    assert found["bad callbacks"][0].startswith("none is alive")
 
 
 def test_background_work_that_nobody_does_is_bad(environ, capsys, redis_url):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -241,20 +240,16 @@ def test_declared_jobs_are_planned_and_applied(installation, command, tmp_path):
 def test_the_doctor_sees_a_whole_installation(installation, command):
     installation.wait_for_workers(1)
 
-    done = command("doctor")
+    def said() -> set[str]:
+        lines = json.loads(command("doctor", "--json").stdout)
+        return {f"{line['verdict']} {line['subject']}" for line in lines}
 
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert f"good     executors: 1 in group '{APP_NAME}'" in done.stdout
-    assert "bad " not in done.stdout
-    installation.workers[0].signal(signal.SIGSTOP)
-    try:
-        frozen = command("doctor", "--quiet", "--json")
-    finally:
-        installation.workers[0].signal(signal.SIGCONT)
-    assert frozen.returncode == 1
-    assert [line["subject"].split()[0] for line in json.loads(frozen.stdout) if line["verdict"] == "bad"] == [
-        "executor"
-    ]
+    # the installations of these tests have no dashboard and no background process
+    alive = {"good scheduler", "good callbacks", "good executors", "good lag planning", "bad web"}
+    found = until(lambda: alive <= (found := said()) and found, 30, "everybody's first word")
+    assert {name for name in found if name.startswith("bad")} == {"bad web", "bad background"}
+    installation.workers[0].kill()
+    until(lambda: "warning executors" in said(), 30, "the death of the executor to be noticed")
 
 
 def test_what_nobody_reads_on_is_no_error(installation, command, environ_beside):
