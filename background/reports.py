@@ -16,8 +16,10 @@ from baton.store.report_rows import Periods
 
 from .here import Here, here
 
-SHARE_S = 8.0
-"""Of the minute: alarms wait in the same queue."""
+NEW_SHARE_S = 5.0
+AGAIN_SHARE_S = 3.0
+"""Of the minute, for new runs and for open ones, so that many of one kind do not hold up the other.
+Alarms wait in the same queue."""
 STEP_ROWS = 1_000
 PAUSE_S = 0.005
 """Between two steps: who waits for SQLite's one writer has his turn."""
@@ -31,12 +33,11 @@ def count(_period_ms: int) -> int:
     """Count what is new, and what was open and came out otherwise; answers how many runs that was."""
     place = here()
     began_ms = place.clock.now_ms()
-    stop_s = place.clock.monotonic_s() + SHARE_S
     periods = Periods(place.zone, _first_hour(began_ms))
-    counted = _look_again(place, periods, stop_s)
+    counted = _look_again(place, periods)
     until_id = _settled_id(place)
     if until_id is not None:
-        more, is_done = _count_new(place, periods, until_id, stop_s)
+        more, is_done = _count_new(place, periods, until_id)
         counted += more
         if is_done:
             with write(place.engine) as connection:
@@ -74,9 +75,10 @@ def _settled_id(place: Here) -> int | None:
     return newest_id
 
 
-def _count_new(place: Here, periods: Periods, until_id: int, stop_s: float) -> tuple[int, bool]:
+def _count_new(place: Here, periods: Periods, until_id: int) -> tuple[int, bool]:
     """How many were counted, and whether none is left."""
     counted = 0
+    stop_s = place.clock.monotonic_s() + NEW_SHARE_S
     while place.clock.monotonic_s() < stop_s:
         with read(place.engine) as connection:
             from_id = reports.counted_until(connection)
@@ -99,8 +101,10 @@ def _count_new(place: Here, periods: Periods, until_id: int, stop_s: float) -> t
     return counted, False
 
 
-def _look_again(place: Here, periods: Periods, stop_s: float) -> int:
+def _look_again(place: Here, periods: Periods) -> int:
+    """How many came out otherwise; where a pass has to stop the next one goes on."""
     counted = 0
+    stop_s = place.clock.monotonic_s() + AGAIN_SHARE_S
     with read(place.engine) as connection:
         after_id = began_at_id = reports.progress(connection).looked_id
     while place.clock.monotonic_s() < stop_s:

@@ -84,7 +84,7 @@ def show(job_id: int) -> str:
         children = jobs.names(connection, read_ids(job.child_job_ids))
         calendar_names = _calendar_names(connection)
         told = alarm_facts.of_job(connection, job)
-        report = reports.recall(connection, reports.Question(job=str(job_id)))
+        report = reports.news(connection, reports.Question(job=str(job_id)))
     return render_template(
         "jobs/show.html",
         told=told,

@@ -20,5 +20,5 @@ def show() -> str:
     with read(resources().engine) as connection:
         found = asked.look(connection, resources().now_ms())
         question = Question.from_args({"range": request.args.get("range", "")})
-        report = reports.recall(connection, question)
+        report = reports.news(connection, question)
     return render_template("overview/show.html", overview=found, asked=question, report=report, q=reports)

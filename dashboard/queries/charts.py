@@ -41,7 +41,7 @@ class Column:
     """Where the piece begins."""
     title: str
     """All its numbers in words."""
-    params: Mapping[str, str]
+    query: str
     """The runs behind it, as the page of runs asks for them."""
     bars: tuple[Bar, ...] = ()
 
@@ -89,14 +89,14 @@ class Point:
 
     short: str
     title: str
-    params: Mapping[str, str]
+    query: str = ""
 
 
 def stacked(points: Sequence[Point], counts: Sequence[Mapping[str, int]]) -> Chart:
     """Columns of counts by tone, from the bottom to the top in the order of each mapping."""
     top = _even_top(max((sum(each.values()) for each in counts), default=0))
     columns = tuple(
-        Column(place * STEP, point.title, point.params, _bars(each, top))
+        Column(place * STEP, point.title, point.query, _bars(each, top))
         for place, (point, each) in enumerate(zip(points, counts, strict=True))
     )
     return Chart(columns, (), _across(points), (compact(top), compact(top // 2), "0"))
@@ -111,7 +111,7 @@ def lines(points: Sequence[Point], named: Mapping[str, Sequence[int | None]]) ->
         Line(name, number, _path([None if ms is None else _height(ms, low, high) for ms in series]))
         for number, (name, series) in enumerate(named.items(), 1)
     )
-    columns = tuple(Column(place * STEP, each.title, each.params) for place, each in enumerate(points))
+    columns = tuple(Column(place * STEP, each.title, each.query) for place, each in enumerate(points))
     return Chart(columns, drawn, _across(points), tuple(name for _, name in reversed(STOPS[low : high + 1])))
 
 

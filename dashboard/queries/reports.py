@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import cached_property
 from typing import Self
+from urllib.parse import urlencode
 
+from flask import request
 from sqlalchemy import Connection
 
 from baton.schedule import zone
@@ -37,6 +40,8 @@ TONES: dict[str, str] = {
 """What a colour stands for in columns, from the bottom to the top."""
 SHARES = (0.5, 0.95, 0.99)
 LISTED_JOBS = 50
+_NEWS_MS = 20_000
+"""So long after the last count browsers are told of it: a count takes seconds, and they ask every three."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +114,9 @@ class JobLine:
         return self.totals.run_times.quantile(0.95) or 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Report:
-    """Everything about some days."""
+    """Everything about some days. Its charts are drawn once."""
 
     days: Days
     series: tuple[tuple[Piece, Totals], ...]
@@ -139,18 +144,18 @@ class Report:
             (line for line in self.jobs if worth(line)), key=lambda line: (-worth(line), line.job_id)
         )
 
-    @property
+    @cached_property
     def runs(self) -> Chart:
         """Runs by what became of them."""
         points = [self._point(piece, said_of(totals)) for piece, totals in self.series]
         return charts.stacked(points, [by_tone(totals) for _, totals in self.series])
 
-    @property
+    @cached_property
     def run_times(self) -> Chart | None:
         """Quantiles of run times; None if nothing ran."""
         return self._quantiles("run_times")
 
-    @property
+    @cached_property
     def wait_times(self) -> Chart | None:
         """Quantiles of waiting; None if nothing began."""
         return self._quantiles("wait_times")
@@ -168,10 +173,11 @@ class Report:
     def _point(self, piece: Piece, said: str) -> Point:
         return Point(piece.short, f"{piece.long}: {said}", self.runs_of(piece))
 
-    def runs_of(self, piece: Piece) -> dict[str, str]:
-        """What the page of runs is asked for to see the runs of this piece."""
+    def runs_of(self, piece: Piece) -> str:
+        """What the page of runs is asked for to see the runs of this piece, as a query string."""
         start, end = (datetime.fromtimestamp(ms / 1000, UTC) for ms in (piece.from_ms, piece.to_ms))
-        return {**self.whose, "start": f"{start:%Y-%m-%dT%H:%M}", "end": f"{end:%Y-%m-%dT%H:%M}"}
+        moments = {"start": f"{start:%Y-%m-%dT%H:%M}", "end": f"{end:%Y-%m-%dT%H:%M}"}
+        return urlencode({**self.whose, **moments}, safe=":")
 
     @staticmethod
     def otherwise(totals: Totals) -> str:
@@ -187,6 +193,14 @@ def recall(connection: Connection, asked: Question) -> Report:
     question = (asked, asked.days(now_ms, at).last)
     found: Report = place.reports.recall(connection, question, lambda: look(connection, asked, now_ms, at))
     return found
+
+
+def news(connection: Connection, asked: Question) -> Report | None:
+    """The report for a part of a page that is kept fresh; None where the page has these numbers already."""
+    found = recall(connection, asked)
+    is_asked_again = "X-Baton-Live" in request.headers
+    is_old = resources().now_ms() - found.counted_at > _NEWS_MS
+    return None if is_asked_again and is_old else found
 
 
 def look(connection: Connection, asked: Question, now_ms: int, at: tzinfo) -> Report:

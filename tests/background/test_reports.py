@@ -342,6 +342,16 @@ def test_a_pass_that_is_cut_short_goes_on_where_it_stopped(world, monkeypatch):
     assert world.totals(TODAY).succeeded == 35
 
 
+def test_many_open_runs_do_not_hold_up_new_ones(world, monkeypatch):
+    for _ in range(5):
+        world.run(outcome=None)
+    reports.count(0)
+    monkeypatch.setattr(reports, "AGAIN_SHARE_S", -1.0)
+    world.run()
+
+    assert reports.count(0) == 1
+
+
 def test_runs_that_appear_after_younger_ones_are_counted_too(world, monkeypatch):
     if world.engine.dialect.name == "sqlite":
         pytest.skip("its writers take turns")

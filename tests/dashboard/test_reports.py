@@ -185,6 +185,23 @@ def test_the_overview_shows_the_days_and_the_jobs_that_stand_out(filled):
     assert "Runs by hour" in said(filled.person().get("/?range=today"))
 
 
+def test_a_page_that_is_kept_fresh_is_told_of_new_numbers_only(filled):
+    ana = filled.person()
+
+    def regions(path: str) -> set[str]:
+        page = ana.get(path, headers={"X-Baton-Live": "1"}).get_data(as_text=True)
+        return {name for name in ("days", "leaders", "times", "trend", "figures") if f'id="{name}"' in page}
+
+    assert regions("/") == {"days", "leaders", "times", "figures"}
+    filled.clock.advance(30)
+    assert regions("/") == {"figures"}
+    assert regions(f"/jobs/{filled.bad}") == set()
+    filled.clock.advance(30)
+    filled.count()
+    assert regions("/") == {"days", "leaders", "times", "figures"}
+    assert regions(f"/jobs/{filled.bad}") == {"trend"}
+
+
 def test_the_page_of_a_job_shows_its_trend(filled):
     text = said(filled.person().get(f"/jobs/{filled.bad}"))
     assert "Trend 30 days Report 50 % succeeded 6 runs" in text
