@@ -32,6 +32,9 @@ from .rq_queue import FAILED, FINISHED, STARTED, STOPPED, RqQueue, RqState
 _LOOK_S = 1.0
 _LOOK_SOON_S = 0.05
 _LISTEN_AGAIN_S = 2.0
+_ASK_AGAIN_S = 2.0
+"""Until a worker that was asked to stop a job is asked again. Soon would be wrong: between the end of its
+work horse and the job's new state, RQ (2.12) takes 0 for the horse, and 0 means the worker's own group."""
 _OF_ITS_TIMEOUT = "JobTimeoutException"
 _SHARE_OF_GRACE = 0.8
 """What is not stopped by then ends all the same: the event loop must not be killed for it."""
@@ -140,14 +143,18 @@ class RqBridge:
                 await asyncio.shield(stopping)
 
     async def _stop_it(self, job_id: str, target: RqTarget, context: JobContext) -> None:
-        give_up_s = time.monotonic() + self._stop_within_s
+        ask_again_s = time.monotonic()
+        give_up_s = ask_again_s + self._stop_within_s
         while time.monotonic() < give_up_s:
             with contextlib.suppress(RedisError):
                 state = (await asyncio.to_thread(self._queue.look, [job_id]))[job_id]
                 if state.has_ended or not state.status:
                     context.log("RQ job {} is {}", job_id, state.status or "gone")
                     return
-                await asyncio.to_thread(self._queue.stop, job_id, target.queue, state)
+                was_waiting = await asyncio.to_thread(self._queue.take_out, job_id, target.queue)
+                if not was_waiting and state.is_running and time.monotonic() >= ask_again_s:
+                    await asyncio.to_thread(self._queue.ask_to_stop, job_id, state.worker)
+                    ask_again_s = time.monotonic() + _ASK_AGAIN_S
             await asyncio.sleep(_LOOK_SOON_S)
         context.log("RQ job {} was asked to stop, and its worker has not said that it did", job_id)
 

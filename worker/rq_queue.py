@@ -44,6 +44,11 @@ class RqState:
         return self.status in (FINISHED, FAILED, STOPPED, CANCELED)
 
     @property
+    def is_running(self) -> bool:
+        """Whether a worker has begun it."""
+        return self.status == STARTED and bool(self.worker)
+
+    @property
     def is_abandoned(self) -> bool:
         """Whether its worker died: RQ says so minutes later, and only if another worker is there."""
         return self.status == STARTED and not self.is_worker_alive
@@ -97,14 +102,18 @@ class RqQueue:
             states[job_id] = RqState(status, worker, alive, _failure(results), _text(returned))
         return states
 
-    def stop(self, job_id: str, queue: str, state: RqState) -> None:
-        """Take it out of its queue, or ask its worker to kill it. Ask again until it has ended."""
+    def take_out(self, job_id: str, queue: str) -> bool:
+        """Cancel it if it waits in its queue; False if it does not."""
+        if not self._redis.lrem(f"rq:queue:{queue}", 1, job_id):
+            return False
+        self._redis.hset(f"rq:job:{job_id}", "status", CANCELED)
+        return True
+
+    def ask_to_stop(self, job_id: str, worker: str) -> None:
+        """Ask its worker to kill it. A worker that listens to nobody at that moment does not hear it."""
         from rq.command import send_command
 
-        if self._redis.lrem(f"rq:queue:{queue}", 1, job_id):
-            self._redis.hset(f"rq:job:{job_id}", "status", CANCELED)
-        elif state.status == STARTED and state.worker:
-            send_command(self._redis, state.worker, "stop-job", job_id=job_id)
+        send_command(self._redis, worker, "stop-job", job_id=job_id)
 
     def listen(self, on_word: Callable[[str], object]) -> None:
         """Call `on_word` with the id of each job the hook speaks of, for ever. Raises Redis errors."""

@@ -33,7 +33,8 @@ def rq_worker(redis_url: str, tmp_path: Path) -> Iterator[Callable[..., subproce
             worker = subprocess.Popen(
                 [*program, *(queues or ("default",))],
                 cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=log, stderr=log,
-                stdin=subprocess.DEVNULL,
+                # a stop in the wrong instant makes RQ kill the group it is in, which must not be ours
+                stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
         started.append(worker)
         return worker
@@ -179,12 +180,24 @@ def test_killing_stops_the_work_horse(world, start, rq_worker):
     log_id = call(world, "sleep", [600])
     until(lambda: children_of(worker.pid), 10, "the work horse")
     until(lambda: "has started it" in world.log_of(log_id), 10, "its start to be seen")
+    commands = world.redis.pubsub()
+    commands.psubscribe("rq:pubsub:*")
 
     world.kill(log_id)
 
     assert world.ending(log_id).outcome == "killed"
     until(lambda: not children_of(worker.pid), 10, "the work horse to go")
     assert world.redis.hget(f"rq:job:baton-{log_id}", "status") == b"stopped"
+    assert len([each for each in heard(commands) if b"stop-job" in each]) == 1, (
+        "a second one may kill the worker"
+    )
+    assert worker.poll() is None
+
+
+def heard(subscription) -> list[bytes]:
+    """What was said since."""
+    messages = iter(lambda: subscription.get_message(ignore_subscribe_messages=False, timeout=0.1), None)
+    return [message["data"] for message in messages if message["type"] == "pmessage"]
 
 
 def test_another_executor_attaches_to_a_job_and_the_function_runs_once(world, start, rq_worker, tmp_path):
