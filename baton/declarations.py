@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -36,6 +37,8 @@ from .vocabulary import (
 
 FROM_CODE, FROM_FILE, FROM_IMPORT = "code", "file", "import"
 KEY_LIMIT = 120
+APP_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+"""What an executor group may be called."""
 
 SCHEDULES = {
     "cron": ScheduleType.CRON,
@@ -157,6 +160,8 @@ def _read(source: str, name: str, said: Any, default_group: str, problems: list[
     script = _take_script(values, said)
     is_stopped = bool(values.pop(STOPPED, False))
     group = str(values.get("app_name", default_group))
+    if group and not APP_NAME.fullmatch(group):
+        raise InputError(f"group is {group[:64]!r}; it has 1 to 64 letters, digits, '-', '_' and '.'")
     key = f"{source}:{group}/{name}" if source == FROM_CODE else f"{source}:{name}"
     return Declaration(key, group, values, script, is_stopped)
 

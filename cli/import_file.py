@@ -8,11 +8,11 @@ from typing import Any
 
 import yaml
 
-from baton import declarations
 from baton.declarations import FROM_FILE, STOPPED
 from baton.errors import InputError
-from baton.foreign import ForeignJob, Left, Reading
+from baton.foreign import ForeignJob, Reading
 
+from . import import_plan
 from .import_plan import Wish
 from .import_shown import remarks, show_left
 from .printing import printable
@@ -37,7 +37,8 @@ _Dumper.add_representer(str, _text)
 
 def save(reading: Reading, path: Path, wish: Wish) -> bool:
     """Write it, and say what is left out; False if something could not be read."""
-    good, left = _checked(reading, wish)
+    found, left = import_plan.declare(reading, wish, FROM_FILE)
+    good = [job for job, _ in found]
     text = _HEAD.format(source=wish.source, path=path) + "".join(_entry(job, wish) for job in good)
     try:
         with path.open("w" if wish.overwrites else "x", encoding="utf-8") as file:
@@ -52,18 +53,6 @@ def save(reading: Reading, path: Path, wish: Wish) -> bool:
         show_left(each)
     print(f"{path}: {len(good)} jobs")
     return not any(each.is_problem for each in left)
-
-
-def _checked(reading: Reading, wish: Wish) -> tuple[list[ForeignJob], list[Left]]:
-    good, left = [], list(reading.left)
-    for job in reading.jobs:
-        try:
-            declarations.read_all(FROM_FILE, {job.key: job.said}, wish.group)
-        except InputError as problem:
-            left.append(Left.because(job.place, problem))
-        else:
-            good.append(job)
-    return good, left
 
 
 def _entry(job: ForeignJob, wish: Wish) -> str:

@@ -47,6 +47,12 @@ class Plan:
     left: tuple[Left, ...]
 
     @property
+    def groups(self) -> list[str]:
+        """The executor groups that its jobs need."""
+        declared = [each.difference.declaration for each in self.jobs]
+        return sorted({declaration.group for declaration in declared if declaration})
+
+    @property
     def has_changes(self) -> bool:
         """Whether applying it would do anything."""
         return any(each.starts or each.difference.change is not Change.UNCHANGED for each in self.jobs)
@@ -59,21 +65,21 @@ class Plan:
 
 def compare(connection: Connection, reading: Reading, wish: Wish) -> Plan:
     """What applying would do."""
-    found, left = _declare(reading, wish)
+    found, left = declare(reading, wish)
     stored = {str(job.declared_key): job for job in store.all_declared(connection)}
     wanted = [_with_children(job, declaration, wish, stored) for job, declaration in found]
     planned = [
         Planned(job, difference, wish.starts and _may_start(job, stored.get(difference.key)))
         for (job, _), difference in zip(found, declarations.compare(wanted, stored.values(), ()), strict=True)
     ]
-    return Plan(tuple(planned), (*reading.left, *left))
+    return Plan(tuple(planned), tuple(left))
 
 
 def apply(connection: Connection, reading: Reading, wish: Wish, now_ms: int) -> Plan:
     """Make it so; answers what was done."""
-    for app_name, title in {wish.group: wish.group, **reading.groups}.items():
-        groups.ensure(connection, app_name, title, now_ms)
     plan = compare(connection, reading, wish)
+    for app_name in plan.groups:
+        groups.ensure(connection, app_name, reading.groups.get(app_name) or app_name, now_ms)
     wanted = {Change.NEW, Change.CHANGED, *([Change.EDITED] if wish.overwrites else [])}
     for each in plan.jobs:
         if each.difference.change in wanted:
@@ -89,18 +95,25 @@ def apply(connection: Connection, reading: Reading, wish: Wish, now_ms: int) -> 
     return plan
 
 
-def _declare(reading: Reading, wish: Wish) -> tuple[list[tuple[ForeignJob, Declaration]], list[Left]]:
-    found, left = [], []
+def declare(
+    reading: Reading, wish: Wish, kind: str = FROM_IMPORT
+) -> tuple[list[tuple[ForeignJob, Declaration]], list[Left]]:
+    """What each job is declared as, and all that is left out."""
+    found: dict[str, tuple[ForeignJob, Declaration]] = {}
+    left = list(reading.left)
     for job in reading.jobs:
+        said = {f"{wish.source}/{job.key}": {**job.said, STOPPED: True}}
         try:
-            (declaration,) = declarations.read_all(
-                FROM_IMPORT, {f"{wish.source}/{job.key}": {**job.said, STOPPED: True}}, wish.group
-            )
+            (declaration,) = declarations.read_all(kind, said, wish.group)
+            if declaration.key in found:
+                raise InputError(
+                    f"the job at {found[declaration.key][0].place} has the key {job.key!r} already"
+                )
         except InputError as problem:
             left.append(Left.because(job.place, problem))
         else:
-            found.append((job, declaration))
-    return found, left
+            found[declaration.key] = (job, declaration)
+    return list(found.values()), left
 
 
 def _with_children(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from baton.errors import InputError
-from baton.foreign import Reading, crontab
+from baton.foreign import Reading, crontab, xxl_job
 
 _SYSTEM_FOLDER = "cron.d"
 _SYSTEM_FILE = "crontab"
@@ -38,6 +38,13 @@ def _crontab(arguments: argparse.Namespace) -> Reading:
     return crontab.read(_text_of(path), has_users=has_users, zone=arguments.zone)
 
 
+def _xxl_job(arguments: argparse.Namespace) -> Reading:
+    reading = xxl_job.read(_text_of(Path(arguments.what)), zone=arguments.zone)
+    if not reading.jobs and not reading.left:
+        raise InputError(f"{arguments.what} has no row of xxl_job_info: dump xxl_job_group and xxl_job_info")
+    return reading
+
+
 def _text_of(path: Path) -> str:
     try:
         return path.read_text("utf-8")
@@ -49,4 +56,5 @@ def _text_of(path: Path) -> str:
 
 SOURCES: dict[str, Callable[[argparse.Namespace], Reading]] = {
     "crontab": _crontab,
+    "xxl-job": _xxl_job,
 }

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
+from baton.declarations import APP_NAME
 from baton.store.groups import GroupView
 
 from .reading import Reading
-
-_APP_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +26,7 @@ class GroupForm:
         reading = Reading(form)
         app_name = reading.line("app_name", "The app name", 64, is_required=True)
         title = reading.line("title", "The title", 64)
-        if app_name and not _APP_NAME.fullmatch(app_name):
+        if app_name and not APP_NAME.fullmatch(app_name):
             reading.wrong(
                 "app_name",
                 f"The app name is {app_name[:40]!r}; use 1 to 64 letters, digits, '-', '_' and '.'.",

@@ -194,6 +194,8 @@ BAD = {
     "jobs: {a: {priority: 10}}": "0 to 9",
     "jobs: {a: {block_strategy: NEVER}}": "SERIAL_EXECUTION",
     "jobs: {a: {group: nowhere, every: 5}}": "no executor group 'nowhere'",
+    "jobs: {a: {group: no group, every: 5}}": "group is 'no group'",
+    "jobs: {a: {stopped: 1}}": "true or false",
     "jobs: {a: 5}": "list of fields",
     "job: {}": "one key, jobs:",
     "jobs: [": "is not YAML",

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from sqlalchemy import select
 
-from baton.store import jobs
+from baton.store import glue, groups, jobs
 from baton.store.engine import make_engine, write
 from baton.store.models import Job
 from cli.__main__ import main
@@ -216,3 +216,47 @@ def test_the_command_as_a_process(sqlite_url, tmp_path):
     assert (imported.returncode, imported.stderr) == (1, "")
     assert imported.stdout.endswith("3 new, 3 to start, 1 not understood\n")
     assert again.stdout.endswith("3 unchanged, 1 not understood\n")
+
+
+XXL_JOB = """
+INSERT INTO `xxl_job_group` VALUES (4,'shop','The shop',0,NULL,NULL);
+INSERT INTO `xxl_job_info` (id,job_group,job_desc,schedule_type,schedule_conf,executor_handler,
+glue_type,glue_source,child_jobid,trigger_status) VALUES
+(1,4,'First','CRON','0 0 2 * * ?','first','BEAN','','2,3',1),
+(2,4,'Script','NONE','','','GLUE_SHELL','echo "it\\'s"\\nexit 0\\n','3',0),
+(3,4,'Groovy','FIX_RATE','60','','GLUE_GROOVY','class A {}','',1);
+"""
+
+
+def test_jobs_of_xxl_job_come_with_groups_scripts_and_children(place, stored, capsys):
+    (place / "dump.sql").write_text(XXL_JOB)
+
+    assert main(["import", "xxl-job", "dump.sql", "--zone", "Asia/Shanghai", "--apply", "--start"]) == 0
+
+    made = stored()
+    first, script, groovy = (made[f"import:xxl-job/{number}"] for number in (1, 2, 3))
+    assert first.child_job_ids == f"{script.id},{groovy.id}"
+    assert (first.name, first.time_zone, first.trigger_status) == ("First", "Asia/Shanghai", 1)
+    assert (script.child_job_ids, groovy.trigger_status) == (str(groovy.id), 0)
+    with stored.engine.connect() as connection:
+        assert glue.current(connection, script.id).source == 'echo "it\'s"\nexit 0\n'
+        titles = {group.app_name: group.title for group in groups.all_groups(connection)}
+    assert titles["shop"] == "The shop"
+    assert main(["import", "xxl-job", "dump.sql", "--zone", "Asia/Shanghai", "--start"]) == 0
+    assert stored() == made
+
+
+def test_a_job_that_is_there_twice_is_a_problem(place, stored, capsys):
+    (place / "dump.sql").write_text(XXL_JOB + XXL_JOB)
+
+    assert main(["import", "xxl-job", "dump.sql", "--apply"]) == 1
+
+    assert len(stored()) == 3
+    assert "has the key '1' already" in capsys.readouterr().out
+
+
+def test_a_dump_without_jobs_says_which_tables_to_dump(place, capsys):
+    (place / "dump.sql").write_text("SELECT 1;")
+
+    assert main(["import", "xxl-job", "dump.sql"]) == 1
+    assert "dump xxl_job_group and xxl_job_info" in capsys.readouterr().err
