@@ -11,6 +11,7 @@ import pytest
 
 from background import webhook, wording
 from background.alarms import PAUSES_S, try_out
+from baton import meters
 from baton.failpoints import arm
 from baton.store import alarm_channels, alarms
 from baton.store.alarm_channels import ChannelView
@@ -23,8 +24,17 @@ from scheduler.alarm_router import quiet_until
 
 @pytest.fixture(autouse=True)
 def _disarm():
+    meters.take()
     yield
     arm("")
+
+
+def tries() -> dict[str, int]:
+    """What was counted of the tries to tell somebody, by result."""
+    name = f"{meters.DELIVERIES.name}{meters.SEPARATOR}"
+    return {
+        field.removeprefix(name): times for field, times in meters.take().items() if field.startswith(name)
+    }
 
 
 def test_a_failure_is_told_once_however_often_it_is_seen(tower):
@@ -119,6 +129,7 @@ def test_a_channel_that_is_down_is_tried_again_with_growing_pauses(tower):
     assert tower.states() == ["SENT"]
     assert len(tower.mails.received) == 1
     assert tower.alarm_status(log_id) == AlarmStatus.SENT
+    assert tries() == {"failed": 2, "sent": 1}
 
 
 def test_after_the_last_try_the_row_says_that_nobody_was_told(tower):
@@ -136,6 +147,7 @@ def test_after_the_last_try_the_row_says_that_nobody_was_told(tower):
     assert tower.mails.refusals == 100 - len(PAUSES_S) - 1
     assert (tower.states(), tower.alarm_status(log_id)) == (["FAILED"], AlarmStatus.FAILED)
     assert "failed" in tower.problems()[0]
+    assert tries() == {"failed": len(PAUSES_S), "given_up": 1}
 
 
 def test_that_a_run_was_late_as_well_does_not_hide_its_failure(tower):

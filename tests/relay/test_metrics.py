@@ -11,7 +11,10 @@ from urllib.request import Request, urlopen
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import update
 
+from baton.store.engine import write
+from baton.store.models import Job
 from baton.vocabulary import Outcome, Role
 from tests.processes import ROOT, free_port
 from tests.waiting import until
@@ -78,6 +81,42 @@ def test_n_runs_count_n_whatever_is_killed_and_started_again(whole_baton):
     until(lambda: scraper.runs(Outcome.SUCCEEDED) == 37, 10, "seven more")
     assert scraper.runs(Outcome.FAILED) == 5
     assert scraper.value("baton_run_duration_seconds_count", group=APP_NAME) == 42
+
+
+def test_fire_times_are_counted_as_planned_and_timed_as_pushed(whole_baton):
+    baton = whole_baton(schedulers=2)
+    scraper = Scraper(baton)
+    job_ids = [baton.job(schedule_type="FIX_RATE", schedule_conf="1", trigger_status=1) for _ in range(3)]
+    for job_id in job_ids:
+        baton.plan_from_now(job_id)
+    until(lambda: len(baton.rows()) >= 9, 20, "three rounds of fire times")
+    with write(baton.engine) as connection:
+        connection.execute(update(Job).values(trigger_status=0))
+    baton.wait_until_ended(9)
+
+    # what a planner had in hand when its job was stopped is there by now, too
+    def all_counted() -> bool:
+        rows = len(baton.rows())
+        series = scraper.series()
+        planned = series["baton_runs_planned_total", frozenset()]
+        timed = series["baton_schedule_lateness_seconds_count", frozenset({("group", APP_NAME)})]
+        return (planned, timed, scraper.runs(Outcome.SUCCEEDED)) == (rows, rows, rows)
+
+    until(all_counted, 10, "as many planned, pushed and succeeded as there are rows")
+
+
+def test_every_web_process_counts_its_answers(whole_baton):
+    baton = whole_baton(schedulers=0, workers=0, callbacks=0)
+    scraper = Scraper(baton, WEB_CONCURRENCY="2")
+    until(lambda: scraper.value("baton_processes", role=Role.WEB) == 2, 20, "both of them")
+
+    def answered() -> float:
+        return scraper.value("baton_http_requests_total", page="health.healthz", status="2xx")
+
+    for _ in range(40):
+        scraper.get("/healthz")
+
+    until(lambda: answered() == 41, 10, "40 answers, and the one that said the web process is there")
 
 
 def test_what_is_true_now_is_read_when_it_is_asked_for(whole_baton):
