@@ -6,8 +6,9 @@ whoever judges it looks twice.
 
 from __future__ import annotations
 
+import random
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -15,15 +16,17 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from . import presence, recovery, scripts
-from .keys import RESULTS_GROUP, GroupKeys, job_of
+from .keys import RESULTS_GROUP, GroupKeys, job_of, owner_of
 from .keyspace import Names
 from .presence import ExecutorInfo
 from .recovery import WrongLane
 
 _AT_A_TIME = 500
 _LANES_A_CALL = 20
-HEAD_RUNS = 50
+HEAD_RUNS = 10
 """Of each lane so many of its oldest messages are looked at: they are the next to run."""
+PEEKED_LANES = 2_000
+"""Where more lanes have messages, each look takes others of them."""
 OLDEST_ENTRIES = 50
 _LEASE = re.compile(rb"(\d+)\|([^|]*)\|([^|]*)\|(\d+)\|(\d+):(\d+):\d+:[A-Z]+:\d+:[01]:(\d+)(J?):", re.DOTALL)
 
@@ -89,6 +92,8 @@ class Inventory:
     slots: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """Holder -> log ids that have its slots."""
     wrong_lanes: tuple[WrongLane, ...] = ()
+    misplaced: tuple[tuple[str, str], ...] = ()
+    """Lanes in the ready set of somebody else, and whose that is: `@<executor>`, `#<tag>`, empty for all."""
     waiting: tuple[Waiting, ...] = ()
     held: Mapping[str, frozenset[int]] = field(default_factory=dict)
     """Executor -> log ids it holds."""
@@ -108,8 +113,11 @@ class Inventory:
         return {*self.leases, *self.flagged, *(each.log_id for each in self.waiting)} - {0}
 
 
-def take(redis: Redis, app_name: str, names: Names) -> Inventory:
-    """Look once; `names` are those of `keyspace.walk`. Raises `ResponseError` for a key of a wrong type."""
+def take(redis: Redis, app_name: str, names: Names, suspect_lanes: Collection[str] = ()) -> Inventory:
+    """Look once; `names` are those of `keyspace.walk`. Raises `ResponseError` for a key of a wrong type.
+
+    Into suspect lanes it is looked, however many lanes there are.
+    """
     keys = GroupKeys(app_name)
     if not recovery.is_open(redis, app_name):
         return Inventory(app_name, names, is_open=False)
@@ -119,7 +127,8 @@ def take(redis: Redis, app_name: str, names: Names) -> Inventory:
     known = {_word(lane) for name in ("facts", "needs") for lane, _ in _pairs(redis, keys.named(name))}
     flags = {_word(log_id) for name in ("cancels", "reruns") for log_id, _ in _pairs(redis, keys.named(name))}
     queues = sorted(names.of_family["queue"])
-    lanes = sorted({*queues, *slots, *_ready_lanes(redis, keys, names)})
+    ready = list(_ready_lanes(redis, keys, names))
+    lanes = sorted({*queues, *slots, *(lane for lane, _ in ready)})
     token = redis.get(keys.named("token"))
     return Inventory(
         app_name,
@@ -129,7 +138,8 @@ def take(redis: Redis, app_name: str, names: Names) -> Inventory:
         unreadable_leases=unreadable,
         slots=slots,
         wrong_lanes=tuple(recovery.wrong_lanes(redis, app_name, lanes)),
-        waiting=tuple(_waiting(redis, keys, queues)),
+        misplaced=tuple((lane, owner) for lane, owner in ready if owner_of(lane) != owner),
+        waiting=tuple(_waiting(redis, keys, _some(queues, suspect_lanes))),
         held={each: _held(redis, GroupKeys(app_name, each)) for each in names.of_family["held"]},
         executors={each.executor_id: each for each in presence.executors(redis, app_name)},
         beats=beats,
@@ -158,11 +168,18 @@ def _leases(redis: Redis, keys: GroupKeys) -> tuple[dict[int, Lease], tuple[str,
     return leases, tuple(unreadable)
 
 
-def _ready_lanes(redis: Redis, keys: GroupKeys, names: Names) -> Iterator[str]:
+def _ready_lanes(redis: Redis, keys: GroupKeys, names: Names) -> Iterator[tuple[str, str]]:
+    """Each ready lane, and whose ready set has it."""
     for owner in names.of_family["ready"]:
-        ready = keys.named("ready") + (f":{owner}" if owner else "")
-        for lane, _score in redis.zscan_iter(ready, count=_AT_A_TIME):
-            yield _word(lane)
+        for lane, _score in redis.zscan_iter(keys.ready(owner), count=_AT_A_TIME):
+            yield _word(lane), owner
+
+
+def _some(lanes: list[str], wanted: Collection[str]) -> list[str]:
+    if len(lanes) <= PEEKED_LANES:
+        return lanes
+    chosen = random.sample(lanes, PEEKED_LANES)
+    return sorted({*chosen, *(lane for lane in lanes if lane in wanted)})
 
 
 def _waiting(redis: Redis, keys: GroupKeys, lanes: list[str]) -> Iterator[Waiting]:

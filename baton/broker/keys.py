@@ -119,6 +119,11 @@ def job_of(lane: str) -> str:
     return re.split("[@#]", lane, maxsplit=1)[0]
 
 
+def owner_of(lane: str) -> str:
+    """Who may claim from a lane: `@<executor>`, `#<tag>`, empty for all."""
+    return lane.removeprefix(job_of(lane))
+
+
 @dataclass(frozen=True, slots=True)
 class KeyPlace:
     """A key name taken apart."""
@@ -177,6 +182,10 @@ class GroupKeys:
         """What one executor waits for: work in its own lanes, in those of its tags, in shared ones."""
         marker = self.named("marker")
         return [f"{marker}:@{self.executor_id}", *(f"{marker}:#{tag}" for tag in tags), marker]
+
+    def ready(self, owner: str = "") -> str:
+        """The ready set of `@<executor>` or of `#<tag>`; of all without one."""
+        return self.named("ready") + (f":{owner}" if owner else "")
 
     def queue(self, lane: str) -> str:
         """The list of one lane."""

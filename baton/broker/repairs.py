@@ -12,7 +12,7 @@ from typing import cast
 from redis import Redis
 
 from . import control, keyspace, recovery, scripts
-from .keys import GroupKeys, job_of
+from .keys import GroupKeys, job_of, owner_of
 from .keyspace import Names
 
 _EXPIRY_S = 60
@@ -23,6 +23,14 @@ ENDED = "the row of this run has ended"
 def mend_lanes(redis: Redis, app_name: str, lanes: Sequence[str]) -> None:
     """Make invariant R hold for these lanes, and free slots that no run has."""
     recovery.repair_ready(redis, app_name, lanes)
+
+
+def take_out_of_ready(redis: Redis, app_name: str, lanes: Sequence[str]) -> None:
+    """Take these lanes out of the ready sets in which they do not belong."""
+    for owner in keyspace.walk(redis).get(app_name, Names()).of_family["ready"]:
+        for lane in lanes:
+            if owner_of(lane) != owner:
+                redis.zrem(GroupKeys(app_name).ready(owner), lane)
 
 
 def restore_leases(redis: Redis, app_name: str, log_ids: Sequence[int]) -> None:

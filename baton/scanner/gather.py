@@ -39,6 +39,8 @@ class Place:
     after_id: int = 0
     suspects: tuple[int, ...] = ()
     """Runs that an earlier look found nowhere: they are looked for again, wherever the window is."""
+    suspect_lanes: frozenset[str] = frozenset()
+    """Lanes in which an earlier look saw something: it is looked into them again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ def _window(engine: Engine, place: Place, now_ms: int) -> tuple[list[UnfinishedR
 def _inventory(redis: Redis, place: Place, names: Names) -> Inventory:
     if place.group_id == 0 or not names.is_readable:
         return Inventory(place.app_name, names)
-    return inventory.take(redis, place.app_name, names)
+    return inventory.take(redis, place.app_name, names, place.suspect_lanes)
 
 
 def _nowhere(redis: Redis, place: Place, window: Sequence[UnfinishedRow]) -> tuple[UnfinishedRow, ...]:

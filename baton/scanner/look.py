@@ -92,10 +92,13 @@ def _gather(
 
 
 def sightings_in(seen: Seen) -> Iterator[Sighting]:
-    """What the checks say of one look at a group (pure)."""
+    """What the checks say of one look at a group (pure): one sighting of a check for each subject."""
     for check in CHECKS:
+        by_subject: dict[str, Sighting] = {}
         for clue in islice(check.look(seen), MOST):
-            yield _sighting(check.name, seen.app_name, clue)
+            sighting = _sighting(check.name, seen.app_name, clue)
+            by_subject.setdefault(sighting.subject, sighting)
+        yield from by_subject.values()
 
 
 def _sighting(check_name: str, app_name: str, clue: Clue) -> Sighting:
@@ -109,16 +112,16 @@ def _sighting(check_name: str, app_name: str, clue: Clue) -> Sighting:
 
 def _places(
     group_ids: Mapping[str, int], known: Sequence[FindingView], reached: Mapping[str, int]
-) -> list[Place]:
-    return [
-        Place(
+) -> Iterator[Place]:
+    for app_name, group_id in sorted(group_ids.items()):
+        here = [each for each in known if each.app_name == app_name]
+        yield Place(
             app_name,
             group_id,
             reached.get(app_name, 0),
-            tuple(each.log_id for each in known if (each.check_name, each.app_name) == (_NOWHERE, app_name)),
+            tuple(each.log_id for each in here if each.check_name == _NOWHERE),
+            frozenset(each.lane for each in here),
         )
-        for app_name, group_id in sorted(group_ids.items())
-    ]
 
 
 def _awaiting_results(redis: Redis, known: Sequence[FindingView]) -> set[int]:

@@ -9,11 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, exists, or_, select, text
-from sqlalchemy.orm import aliased
+from sqlalchemy import Connection, Select, bindparam, or_, select, text
 
-from ..schedule import AWAITING_END_MS
 from ..vocabulary import HandleCode, Outcome, TriggerCode, TriggerType
+from . import fixed_delay
 from .bulk import among
 from .models import FOLLOWED, PENDING, UNDELIVERED, UNFINISHED, UNROUTED, Alarm, AlarmDelivery, Job, JobLog
 
@@ -32,68 +31,72 @@ class Odd:
     """What would be another one if the row had moved on."""
 
 
-_parent = aliased(JobLog)
+# A page of rows first, then the question: asked together, planners walk through the whole history.
 _OLDEST = (
-    select(JobLog.id)
+    select(
+        JobLog.id,
+        JobLog.job_id,
+        JobLog.trigger_code,
+        JobLog.trigger_type,
+        JobLog.pushed_at,
+        JobLog.parent_log_id,
+    )
     .where(text(UNFINISHED), JobLog.group_id == bindparam("group_id"))
     .order_by(JobLog.id)
     .limit(LOOKED_AT)
     .subquery()
 )
 _NEWEST = (
-    select(JobLog.id)
+    select(JobLog.id, JobLog.job_id, JobLog.outcome, JobLog.handle_code)
     .where(JobLog.group_id == bindparam("group_id"))
     .order_by(JobLog.id.desc())
     .limit(LOOKED_AT)
     .subquery()
 )
-_IS_FOLLOW_UP = JobLog.trigger_type.in_([TriggerType.RETRY.value, TriggerType.PARENT.value])
-_QUEUED = JobLog.trigger_code == TriggerCode.QUEUED.value
+_DUE = (
+    select(JobLog.id, JobLog.job_id, JobLog.group_id, JobLog.attempt, JobLog.trigger_time)
+    .where(text(PENDING), JobLog.not_before <= bindparam("before_ms"))
+    .order_by(JobLog.not_before, JobLog.id)
+    .limit(LOOKED_AT)
+    .subquery()
+)
+_IS_FOLLOW_UP = _OLDEST.c.trigger_type.in_([TriggerType.RETRY.value, TriggerType.PARENT.value])
 
 
 def _question(of: Any, said: Any, order: Any) -> Select[Any]:
     return select(*of, said).order_by(order).limit(MOST)
 
 
-_RUN = (JobLog.id, JobLog.job_id)
-_NOT_PUSHED = _question(_RUN, JobLog.attempt, JobLog.id).where(
-    text(PENDING),
-    JobLog.group_id == bindparam("group_id"),
-    JobLog.not_before <= bindparam("before_ms"),
-    JobLog.trigger_time <= bindparam("before_ms"),
+_NOT_PUSHED = _question((_DUE.c.id, _DUE.c.job_id), _DUE.c.attempt, _DUE.c.id).where(
+    _DUE.c.group_id == bindparam("group_id"), _DUE.c.trigger_time <= bindparam("before_ms")
 )
-_HALF_PUSHED = _question(_RUN, JobLog.trigger_code, JobLog.id).where(
-    JobLog.id.in_(select(_OLDEST.c.id)), (JobLog.pushed_at > 0) != _QUEUED
+_OLD = (_OLDEST.c.id, _OLDEST.c.job_id)
+_HALF_PUSHED = _question(_OLD, _OLDEST.c.trigger_code, _OLDEST.c.id).where(
+    (_OLDEST.c.pushed_at > 0) != (_OLDEST.c.trigger_code == TriggerCode.QUEUED.value)
 )
-_WITHOUT_PARENT = _question(_RUN, JobLog.trigger_type, JobLog.id).where(
-    JobLog.id.in_(select(_OLDEST.c.id)), _IS_FOLLOW_UP, JobLog.parent_log_id.is_(None)
+_WITHOUT_PARENT = _question(_OLD, _OLDEST.c.trigger_type, _OLDEST.c.id).where(
+    _IS_FOLLOW_UP, _OLDEST.c.parent_log_id.is_(None)
 )
 _BEFORE_PARENT = (
-    _question(_RUN, JobLog.parent_log_id, JobLog.id)
-    .join(_parent, _parent.id == JobLog.parent_log_id)
-    .where(JobLog.id.in_(select(_OLDEST.c.id)), _IS_FOLLOW_UP, _parent.outcome.is_(None))
+    _question(_OLD, _OLDEST.c.parent_log_id, _OLDEST.c.id)
+    .join(JobLog, JobLog.id == _OLDEST.c.parent_log_id)
+    .where(_IS_FOLLOW_UP, JobLog.outcome.is_(None))
 )
-_CONTRADICTORY = _question(_RUN, JobLog.outcome, JobLog.id).where(
-    JobLog.id.in_(select(_NEWEST.c.id)),
+_IS_SUCCESS = _NEWEST.c.outcome == Outcome.SUCCEEDED.value
+_CONTRADICTORY = _question((_NEWEST.c.id, _NEWEST.c.job_id), _NEWEST.c.outcome, _NEWEST.c.id).where(
     or_(
-        JobLog.outcome.not_in([outcome.value for outcome in Outcome]),
-        (JobLog.outcome == Outcome.SUCCEEDED.value) != (JobLog.handle_code == HandleCode.SUCCESS.value),
+        _NEWEST.c.outcome.not_in([outcome.value for outcome in Outcome]),
+        (_NEWEST.c.handle_code == HandleCode.SUCCESS.value) != _IS_SUCCESS,
     ),
 )
 _OVERDUE = _question((Job.id, Job.id), Job.next_trigger_time, Job.next_trigger_time).where(
     text(FOLLOWED), Job.group_id == bindparam("group_id"), Job.next_trigger_time <= bindparam("before_ms")
 )
-_AWAITS_NOTHING = _question((Job.id, Job.id), Job.last_trigger_time, Job.id).where(
-    text(FOLLOWED),
-    Job.group_id == bindparam("group_id"),
-    Job.next_trigger_time == AWAITING_END_MS,
-    ~exists().where(JobLog.job_id == Job.id, text(f"job_log.{UNFINISHED}")),
-)
 _NOT_ROUTED = _question((Alarm.id, Alarm.job_id), Alarm.condition, Alarm.id).where(
     text(UNROUTED), Alarm.group_id == bindparam("group_id"), Alarm.created_at <= bindparam("before_ms")
 )
 _NOT_SENT = (
-    _question((AlarmDelivery.id, Alarm.job_id), AlarmDelivery.tries, AlarmDelivery.id)
+    _question((AlarmDelivery.id, Alarm.job_id), AlarmDelivery.tries, AlarmDelivery.not_before)
     .join(Alarm, Alarm.id == AlarmDelivery.alarm_id)
     .where(
         text(UNDELIVERED),
@@ -136,7 +139,8 @@ def overdue_jobs(connection: Connection, group_id: int, before_ms: int) -> list[
 
 def awaiting_nothing(connection: Connection, group_id: int) -> list[Odd]:
     """Jobs that wait for the end of a run which is not there."""
-    return _answers(connection, _AWAITS_NOTHING, group_id)
+    found = fixed_delay.awaiting_nothing(connection, group_id, LOOKED_AT)
+    return [Odd(job_id, job_id, str(fired_ms)) for job_id, fired_ms in list(found.items())[:MOST]]
 
 
 def not_routed(connection: Connection, group_id: int, before_ms: int) -> list[Odd]:

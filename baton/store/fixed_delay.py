@@ -112,6 +112,15 @@ def resume_awaiting(connection: Connection, now_ms: int, *, after_id: int, limit
     return _resume(connection, awaiting, now_ms), last_id
 
 
+def awaiting_nothing(connection: Connection, group_id: int, limit: int) -> dict[int, int]:
+    """Of the first jobs of a group that wait for the end of a run those without one: id -> last fire time."""
+    some = select(Job.id, Job.last_trigger_time).where(_IS_AWAITING, Job.group_id == group_id)
+    rows = connection.execute(some.order_by(Job.id).limit(limit))
+    found = {row.id: row.last_trigger_time for row in rows}
+    under_way = set(connection.execute(_UNDER_WAY, {"ids": list(found)}).scalars()) if found else set()
+    return {job_id: fired_ms for job_id, fired_ms in found.items() if job_id not in under_way}
+
+
 def _resume(connection: Connection, awaiting: Sequence[_AwaitingJob], now_ms: int) -> int:
     if not awaiting:
         return 0

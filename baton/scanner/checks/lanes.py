@@ -33,6 +33,12 @@ def _ready_for_nothing(seen: Seen) -> Iterator[Clue]:
             yield Clue(each.lane, text, job_id=job_id_of(each.lane), lane=each.lane)
 
 
+def _misplaced(seen: Seen) -> Iterator[Clue]:
+    for lane, owner in seen.redis.misplaced:
+        text = f"it is in the ready set of {owner or 'all'}"
+        yield Clue(lane, text, job_id=job_id_of(lane), lane=lane)
+
+
 def _slot_without_lease(seen: Seen) -> Iterator[Clue]:
     # lanes that share the slots of their job say the same
     found = {each.log_id: each for each in seen.redis.wrong_lanes if each.what == "slot"}
@@ -55,6 +61,10 @@ def _mend(redis: Redis, app_name: str, found: Sequence[Sighting]) -> None:
     repairs.mend_lanes(redis, app_name, sorted({each.lane for each in found}))
 
 
+def _take_out(redis: Redis, app_name: str, found: Sequence[Sighting]) -> None:
+    repairs.take_out_of_ready(redis, app_name, [each.lane for each in found])
+
+
 def _forget(redis: Redis, app_name: str, found: Sequence[Sighting]) -> None:
     repairs.forget_jobs(redis, app_name, {each.job_id for each in found})
 
@@ -72,6 +82,13 @@ CHECKS = (
         "Executors ask it in vain, and it stands before others. Somebody edited keys, or a script has a bug.",
         "Repair it.",
         _ready_for_nothing, _mend,
+    ),
+    Check(
+        "lane.misplaced", "lane", "A lane is in the ready set of somebody else",
+        "Executors may take runs from it that are for another one, or lack what its runs need. Somebody "
+        "edited keys.",
+        "Repair it.",
+        _misplaced, _take_out,
     ),
     Check(
         "slot.without_lease", "run", "A slot is taken by a run that nobody has",

@@ -87,6 +87,12 @@ def _(patient: Patient) -> object:
     return 999
 
 
+@breaks("lane.misplaced")
+def _(patient: Patient) -> object:
+    patient.world.redis.zadd(patient.key("ready:#gpu"), {str(patient.job_id): 1})
+    return patient.job_id
+
+
 @breaks("slot.without_lease")
 def _(patient: Patient) -> object:
     patient.world.redis.hset(patient.key("running"), "999", "77")

@@ -161,3 +161,15 @@ def test_a_message_of_an_ended_run_does_not_run_again(patient: Patient) -> None:
     repair(patient.world.redis, patient.look_again().findings)
 
     assert patient.world.waiting(patient.job_id) == [patient.waiting + 1]
+
+
+def test_two_clues_about_one_thing_are_one_finding(patient: Patient) -> None:
+    """A message that waits twice is met twice."""
+    queue = patient.key(f"queue:{patient.job_id}")
+    patient.world.redis.rpush(queue, patient.world.redis.lindex(queue, 0))
+    patient.look()
+
+    report = patient.look_again()
+
+    assert [each.check_name for each in report.findings] == ["message.twice"]
+    assert report.suspected == 1, "the executor of this world has a clock that stands still"
