@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 
-from baton import telemetry
+from baton import process_log, telemetry
 from baton.broker import chores
 from baton.broker.client import connect
 from baton.broker.presence import new_executor_id
@@ -46,7 +46,9 @@ def run(
     )
     # clients that wait for work have no time-out; a tally shall notice that nobody answers
     own_redis = connect(redis_url)
-    tally = Tally(own_redis, Role.BACKGROUND, new_executor_id(), interval_s=beat_interval_s)
+    name = new_executor_id()
+    process_log.known_as(name)
+    tally = Tally(own_redis, Role.BACKGROUND, name, interval_s=beat_interval_s)
     tally_loop = Loop("tally", tally.step)
     tally_loop.start()
     telemetry.event("process.started")

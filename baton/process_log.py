@@ -67,6 +67,7 @@ def set_up(role: str, level: str = "INFO", form: str = TEXT) -> None:
     handler = _Handler(role, form)
     root = logging.getLogger()
     root.handlers[:] = [*(each for each in root.handlers if not isinstance(each, _Handler)), handler]
+    root.setLevel(max(logging.getLevelNamesMapping()[level], logging.WARNING))
     logging.getLogger("baton").setLevel(level)
     logging.captureWarnings(True)
     sys.excepthook = _uncaught

@@ -33,7 +33,7 @@ class ApplySpans:
     def _apply(self, each: Traced, parent: Place, began_ns: int, ended_ns: int) -> Told:
         row = each.row
         return Told(
-            f"apply {row.executor_handler}",
+            f"apply {row.executor_handler}".rstrip(),  # scripts have no handler
             Kind.CONSUMER,
             self._places.of(row.log_id, Step.APPLY),
             began_ns,

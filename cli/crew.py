@@ -206,7 +206,8 @@ class _Voice:
             return  # air between lines
         if self._is_json:
             pid, now_s = os.getpid(), time.time()
-            line = process_log.Line(now_s, "INFO", "crew.said", OWN_NAME, "", pid, message=text.strip())
+            name = process_log.process_name()
+            line = process_log.Line(now_s, "INFO", "crew.said", OWN_NAME, name, pid, message=text.strip())
             text = process_log.written(line, process_log.JSON)
         self._lines.put((OWN_NAME, text.encode()))
 

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import config
+from baton import process_log
 from baton.broker.client import connect
 from baton.broker.doctor import check, examine
 from baton.broker.embedded import EmbeddedRedis
@@ -196,6 +197,9 @@ class _Greeting:
         lines = [f"  Baton is running:      {address(self._settings)}"]
         if self._settings.admin_password:
             lines.append("  Sign in as admin with the password in BATON_ADMIN_PASSWORD.")
+        elif self._settings.log_format == process_log.JSON:
+            # whoever collects these lines must not be able to sign in
+            lines.append("  Sign in once with:     the link that `baton signin` prints")
         elif link := first_link(self._settings):
             lines.append(f"  Sign in once with:     {link}")
         return [*lines, "  Add a second worker:   make worker", "  Stop everything:       Ctrl-C"]

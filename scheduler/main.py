@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
-from baton import telemetry
+from baton import process_log, telemetry
 from baton.broker.client import connect, connect_blocking
 from baton.broker.nudge import wait_for_nudge
 from baton.broker.presence import new_executor_id
@@ -107,7 +107,9 @@ def run(
         planner_loop,
         Loop("nudge", wake_when_nudged),
     ]
-    tally = Tally(redis, Role.SCHEDULER, new_executor_id(), interval_s=beat_interval_s, loops=loops)
+    name = new_executor_id()
+    process_log.known_as(name)
+    tally = Tally(redis, Role.SCHEDULER, name, interval_s=beat_interval_s, loops=loops)
     telemetry.event("process.started")
     run_until_signal([*loops, Loop("tally", tally.step)])
     if tracing is not None:

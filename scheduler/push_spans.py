@@ -6,12 +6,12 @@ the callbacks process. So planning pays nothing, and what was never committed is
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from baton.broker.producer import PushVerdict
+from baton.messages import needs_of
 from baton.spans import Kind, Place, Places, Step, Told, facts_of
 from baton.store import runs
 
@@ -21,6 +21,17 @@ if TYPE_CHECKING:  # OpenTelemetry is there only where somebody wants it
 _TOLD_BY_ANOTHER = frozenset({PushVerdict.REPEATED, PushVerdict.GONE})
 """Whoever pushed it first has told of it; who finds its executor gone is pushed again."""
 _MS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class PushCall:
+    """Rows that went through one call of the push script, and its verdict on each."""
+
+    app_name: str
+    rows: Sequence[runs.PendingRow]
+    verdicts: Sequence[PushVerdict]
+    began_ns: int
+    ended_ns: int
 
 
 class PushSpans:
@@ -34,50 +45,40 @@ class PushSpans:
         """What the message of a row carries, so that its run stands below its push."""
         return self._place(row.log_id, Step.PUSH).header
 
-    def pushed(
-        self, app_name: str, rows: Sequence[runs.PendingRow], verdicts: Sequence[PushVerdict], began_ns: int
-    ) -> None:
-        """These rows went through one call of the push script, which answered just now."""
-        ended_ns = time.time_ns()
-        for row, verdict in zip(rows, verdicts, strict=True):
-            if verdict not in _TOLD_BY_ANOTHER:
-                plan = self._plan(app_name, row, began_ns)
-                self._tracing.tell(plan)
-                self._tracing.tell(self._push(app_name, row, verdict, plan.place, began_ns, ended_ns))
+    def tell(self, calls: Iterable[PushCall]) -> None:
+        """Tell of the rows of these calls."""
+        for call in calls:
+            for row, verdict in zip(call.rows, call.verdicts, strict=True):
+                if verdict not in _TOLD_BY_ANOTHER:
+                    plan = self._plan(call, row)
+                    self._tracing.tell(plan)
+                    self._tracing.tell(self._push(call, row, verdict, plan.place))
 
-    def _plan(self, app_name: str, row: runs.PendingRow, pushed_ns: int) -> Told:
+    def _plan(self, call: PushCall, row: runs.PendingRow) -> Told:
         """From its insert to its push; a retry and a child point to the ending they follow from."""
         follows = row.parent_log_id
         return Told(
-            f"plan {row.executor_handler}",
+            f"plan {needs_of(row.glue_type, row.executor_handler)}",
             Kind.INTERNAL,
             self._place(row.log_id, Step.PLAN),
-            min(row.trigger_time * _MS, pushed_ns),
-            pushed_ns,
+            min(row.trigger_time * _MS, call.began_ns),
+            call.began_ns,
             facts_of(
-                "plan", "create", app_name, row.job_id, row.log_id,
+                "plan", "create", call.app_name, row.job_id, row.log_id,
                 trigger_type=row.trigger_type, trigger_key=row.trigger_key, fire_at_ms=row.fire_at_ms,
                 attempt=row.attempt,
             ),
             links=(self._place(follows, Step.APPLY),) if follows else (),
         )  # fmt: skip
 
-    def _push(
-        self,
-        app_name: str,
-        row: runs.PendingRow,
-        verdict: PushVerdict,
-        plan: Place,
-        began_ns: int,
-        ended_ns: int,
-    ) -> Told:
+    def _push(self, call: PushCall, row: runs.PendingRow, verdict: PushVerdict, plan: Place) -> Told:
         return Told(
-            f"push {row.executor_handler}",
+            f"push {needs_of(row.glue_type, row.executor_handler)}",
             Kind.PRODUCER,
             self._place(row.log_id, Step.PUSH),
-            began_ns,
-            ended_ns,
-            facts_of("push", "send", app_name, row.job_id, row.log_id, verdict=verdict.value),
+            call.began_ns,
+            call.ended_ns,
+            facts_of("push", "send", call.app_name, row.job_id, row.log_id, verdict=verdict.value),
             parent=plan,
         )
 

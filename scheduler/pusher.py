@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -40,11 +39,9 @@ from baton.vocabulary import BlockStrategy, OnLost, RouteStrategy
 
 from . import counting
 from .lanes import Lanes, choose_lanes
+from .push_spans import PushCall, PushSpans
 from .row_messages import is_script, push_row, trigger_param
 from .trigger_messages import TriggerMessages
-
-if TYPE_CHECKING:
-    from .push_spans import PushSpans
 
 PAGE_ROWS = 2000
 """Pending rows read per pass."""
@@ -88,6 +85,8 @@ class Pushed:
     """Rows that are pushed by the next pass: shards of a broadcast, and rows whose executor just left."""
     marks: list[runs.Mark] = field(default_factory=list)
     refused: dict[int, str] = field(default_factory=dict)
+    calls: list[PushCall] = field(default_factory=list)
+    """Of the script, to be told of when spans are wanted."""
 
 
 class Pusher:
@@ -197,6 +196,8 @@ class Pusher:
         # in their lanes, not yet marked: if this process dies here, the next push says "repeated"
         failpoint("push.done")
         self._record(pushed, rows)
+        if self._spans is not None:
+            self._spans.tell(pushed.calls)
         if failure is not None:
             raise failure
         if pushed.waiting:
@@ -258,7 +259,8 @@ class Pusher:
                     continue
                 if self._spans is not None and not already_judged:
                     verdicts = [answer.verdict for answer in answers]
-                    self._spans.pushed(app_name, [row for row, _ in part], verdicts, began_ns)
+                    rows_of_part = [row for row, _ in part]
+                    pushed.calls.append(PushCall(app_name, rows_of_part, verdicts, began_ns, time.time_ns()))
                 now_ms = self._clock.now_ms()
                 counting.count_answers(app_name, part, answers, now_ms, is_first=not already_judged)
                 for (row, message), answer in zip(part, answers, strict=True):

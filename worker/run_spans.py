@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from baton.messages import needs_of
 from baton.spans import Kind, Place, facts_of
 from baton.vocabulary import Outcome
 
@@ -30,7 +31,7 @@ class RunSpans:
     def begin(self, trigger: dict[str, Any], attempt: int) -> Begun:
         """The run of this message begins, in this context."""
         return self._tracing.begin(
-            f"run {trigger['executor_handler'] or trigger['glue_type']}",
+            f"run {needs_of(trigger['glue_type'], trigger['executor_handler'])}",
             Kind.CONSUMER,
             Place.from_header(trigger.get("trace_parent", "")),
             facts_of(

@@ -129,6 +129,17 @@ def test_libraries_warnings_and_what_nobody_caught_have_the_same_shape():
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("level", "heard"), [("DEBUG", [30, 40]), ("INFO", [30, 40]), ("ERROR", [40])])
+def test_libraries_are_heard_from_a_warning_on_and_from_what_was_asked_for(level, heard):
+    said = objects(
+        f"process_log.set_up('web', {level!r}, 'json')\n"
+        "import logging\n"
+        "for each in (20, 30, 40): logging.getLogger('redis').log(each, each)"
+    )
+
+    assert [each["message"] for each in said] == [str(each) for each in heard]
+
+
 def test_a_call_of_logging_that_cannot_be_formatted_ends_nothing():
     said = say("import logging; logging.warning('%d', 'x'); telemetry.event('process.started')")
 

@@ -84,14 +84,19 @@ def test_what_a_handler_tells_stands_below_its_run_in_threads_and_coroutines_too
         assert owns[within.parent_id].parent_id == run.span_id
 
 
-def test_a_run_that_is_ended_by_force_leaves_its_ending_below_its_push(whole_baton, collector):
+def test_a_row_whose_run_nobody_can_tell_of_ends_below_its_push(whole_baton, collector):
     baton = whole_baton(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url)
-    baton.trigger(baton.job("stubborn", executor_timeout=1))
-    baton.wait_until_ended()
+    job_id = baton.job("stubborn", executor_timeout=1, block_strategy="DISCARD_LATER")
+    baton.trigger(job_id)
+    baton.wait_for_start()
+    baton.trigger(job_id)
+    baton.wait_until_ended(2)
 
-    spans = steps_of(collector, 1, ["plan", "push", "apply"])
-    assert is_chain(spans)
-    assert spans[-1].problem == "timed_out"
+    by_force, discarded = (steps_of(collector, log_id, ["plan", "push", "apply"]) for log_id in (1, 2))
+    assert is_chain(by_force)
+    assert is_chain(discarded)
+    assert by_force[-1].problem == "timed_out"
+    assert discarded[-1].problem == discarded[1].facts["baton.verdict"] == "discarded"
 
 
 def test_a_collector_that_is_away_disturbs_nobody(whole_baton):
