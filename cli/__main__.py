@@ -15,6 +15,7 @@ import config
 from baton.errors import BatonError, SettingsError
 
 from .parsing import EXIT_USAGE, Parser
+from .remarks import remark, spoken
 
 SECTIONS = {
     "start": {
@@ -70,12 +71,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if name not in COMMANDS:
         return _unknown(name)
     try:
-        code = int(import_module(_module(name)).run(parser_of(name).read(words[1:])))
-        sys.stdout.flush()
+        with spoken():
+            code = int(import_module(_module(name)).run(parser_of(name).read(words[1:])))
+            sys.stdout.flush()
     except SettingsError as error:
         config.exit_with(error)
     except BatonError as error:
-        print(f"baton: {error}", file=sys.stderr)
+        remark(str(error))
         return EXIT_PROBLEM
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
@@ -130,7 +132,7 @@ def _unknown(name: str) -> int:
     else:
         close = difflib.get_close_matches(name, COMMANDS, 1)
         problem = f"there is no command {name!r}" + (f"; did you mean {close[0]!r}?" if close else "")
-    print(f"baton: {problem}\n`baton --help` lists the commands", file=sys.stderr)
+    remark(f"{problem}\n`baton --help` lists the commands")
     return EXIT_USAGE
 
 

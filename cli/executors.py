@@ -61,7 +61,7 @@ def _show(here: Installation, arguments: argparse.Namespace) -> int:
     info = next(iter(seats.values()))
     facts = {**asdict(info), "groups": sorted(seats)}
     if not arguments.json:
-        facts |= {name: moment(facts[name]) for name in ("started_ms", "beat_ms")}
+        facts |= {"started": moment(facts.pop("started_ms")), "last_beat": moment(facts.pop("beat_ms"))}
         facts |= {name: ", ".join(facts[name]) for name in ("groups", "handlers", "tags", "glue_types")}
     show_one(facts, as_json=arguments.json)
     return 0

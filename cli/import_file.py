@@ -15,7 +15,7 @@ from baton.foreign import ForeignJob, Reading
 from . import import_plan
 from .import_plan import Wish
 from .import_shown import remarks, show_left
-from .printing import printable
+from .remarks import printable
 
 _HEAD = """\
 # Jobs from {source}. Look through them, then: baton plan --file {path}, baton apply --file {path}

@@ -11,7 +11,8 @@ from baton.schedule import Schedule, upcoming
 
 from . import declared
 from .import_plan import Plan, Planned
-from .printing import printable, wall_time
+from .printing import wall_time
+from .remarks import printable
 
 
 def show(plan: Plan, now_ms: int, *, as_json: bool) -> None:

@@ -17,7 +17,6 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError, SQLAlchemyError
 
 import config
-from baton import telemetry
 from baton.archive import Archive
 from baton.broker.client import connect, connect_blocking
 from baton.broker.nudge import nudge
@@ -27,6 +26,7 @@ from baton.store import access
 from baton.store.engine import make_engine, pending_migrations
 
 from . import state
+from .remarks import remark
 
 _ONLY_WHEN_USED = ["redis_url", "access_token"]
 _NO_REDIS = "no Redis is named: start `baton run`, or set REDIS_URL"
@@ -83,8 +83,8 @@ class Installation:
             return
         try:
             nudge(self.redis)
-        except RedisError as problem:
-            telemetry.warning("page.without_redis", error=repr(problem))
+        except RedisError:
+            remark("Redis does not answer; schedulers find this by themselves when it does")
 
     def record(self, connection: Connection, action: str, subject: str, **facts: object) -> None:
         """Write down who did what, in the transaction that does it."""

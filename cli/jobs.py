@@ -114,12 +114,18 @@ def _show(here: Installation, arguments: argparse.Namespace) -> int:
         job = job_named(connection, arguments.job)
     facts = asdict(job) | {"status": _status(job)}
     if not arguments.json:
-        del facts["trigger_status"]
-        facts["next_trigger_time"] = _next(job)
-        for name in ("last_trigger_time", "start_at", "end_at", "created_at", "updated_at"):
-            facts[name] = moment(facts[name])
+        facts = _for_people(job, facts)
     show_one(facts, as_json=arguments.json)
     return 0
+
+
+def _for_people(job: JobView, facts: dict[str, Any]) -> dict[str, Any]:
+    """What one looks for, first; nothing that is empty, off or without limit."""
+    first = {name: facts[name] for name in ("id", "name", "app_name", "status")}
+    shown = {**first, "next_trigger_time": 0, **facts} | {"next_trigger_time": _next(job)}
+    for name in ("last_trigger_time", "start_at", "end_at", "created_at", "updated_at"):
+        shown[name] = moment(shown[name])
+    return {name: fact for name, fact in shown.items() if name not in ("group_id", "trigger_status") and fact}
 
 
 def _trigger(here: Installation, arguments: argparse.Namespace) -> int:

@@ -13,6 +13,8 @@ from typing import Any
 from baton.checkup import Line, Verdict
 from baton.schedule import zone
 
+from .remarks import printable
+
 Row = Mapping[str, Any]
 _LONGEST_CELL = 60
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -73,16 +75,6 @@ def wall_time(at_ms: int, zone_name: str) -> str:
     return (
         f"{(_EPOCH + timedelta(milliseconds=at_ms)).astimezone(zone.find(zone_name)):%a %Y-%m-%d %H:%M:%S %z}"
     )
-
-
-def printable(text: str) -> str:
-    """Text from outside, safe on a terminal: control characters are written out, line ends stay."""
-    return "".join(c if c in "\n\t" or _is_safe(c) else c.encode("unicode_escape").decode() for c in text)
-
-
-def _is_safe(character: str) -> bool:
-    # Cc: control, Cf: format (bidirectional overrides among them), Cs: lone surrogates
-    return unicodedata.category(character) not in ("Cc", "Cf", "Cs")
 
 
 def _cell(value: object) -> str:

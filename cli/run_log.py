@@ -17,7 +17,7 @@ from baton.store.runs import RunView
 
 from .installation import Installation
 from .parsing import Parser, whole
-from .printing import printable
+from .remarks import printable, remark
 from .waiting import exit_code_of
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _tell_end(run: RunView, problem: str, arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({"log_id": run.log_id, "outcome": run.outcome, "problem": problem}))
     elif problem:
-        print(f"baton: the log of run {run.log_id}: {problem}", file=sys.stderr)
+        remark(f"the log of run {run.log_id}: {problem}")
     elif arguments.follow:
         print(f"run {run.log_id} {run.outcome}", file=sys.stderr)
     if problem:

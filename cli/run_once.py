@@ -27,6 +27,7 @@ from baton.vocabulary import Outcome
 
 from . import state
 from .parsing import EXIT_USAGE, Parser, whole
+from .remarks import remark
 
 EXIT_CODES = {
     Outcome.SUCCEEDED: 0,
@@ -65,10 +66,10 @@ def run(arguments: argparse.Namespace) -> int:
     os.chdir(state.HOME)
     loaded = loading.load([name.strip() for name in names.split(",") if name.strip()])
     for problem in loaded.problems:
-        print(f"baton: {problem}", file=sys.stderr)
+        remark(str(problem))
     handler = loaded.handlers.get(arguments.handler)
     if handler is None:
-        print(f"baton: {_unknown(arguments.handler, loaded.handlers)}", file=sys.stderr)
+        remark(_unknown(arguments.handler, loaded.handlers))
         return EXIT_USAGE
     ran = _rehearse(handler, arguments)
     return _tell(ran)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import asdict
 from typing import Any
 
@@ -24,6 +23,7 @@ from .installation import Installation, opened, person
 from .jobs import group_named, job_named
 from .parsing import Parser, add_json, add_limit, whole
 from .printing import moment, say, show_one, show_rows
+from .remarks import remark
 
 _COLUMNS = {
     "id": "id", "job": "job", "trigger": "trigger", "triggered": "triggered", "state": "state",
@@ -32,6 +32,8 @@ _COLUMNS = {
 _STATES = sorted({*(str(each) for each in Outcome), *(str(each) for each in RunState)})
 _UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _TIMES = ("fire_at", "not_before", "expires_at", "trigger_time", "pushed_at", "started_at", "handle_time")
+_INNER = ("group_id", "token", "outcome", "is_pinned")
+"""Facts of a run for programs: `outcome` is the `state` of a run that has ended."""
 _MOST_COUNTED = 1_000_000
 _SAY_EVERY_S = 5.0
 _SAID: dict[CancelVerdict, str] = {
@@ -140,7 +142,6 @@ def _facts(each: RunView, holders: dict[int, str]) -> dict[str, Any]:
 
 def _listed(each: RunView, holders: dict[int, str]) -> dict[str, Any]:
     facts = _facts(each, holders)
-    ran_s = (each.handle_time - each.started_at) / 1000 if each.started_at and each.handle_time else None
     said = (each.handle_msg or "").strip().splitlines()
     return {
         "id": each.log_id,
@@ -148,20 +149,36 @@ def _listed(each: RunView, holders: dict[int, str]) -> dict[str, Any]:
         "trigger": each.trigger_type,
         "triggered": moment(each.trigger_time),
         "state": facts["state"],
-        "ran": "" if ran_s is None else f"{max(0.0, ran_s):.3f} s",
+        "ran": _ran(each),
         "executor": facts["executor_address"],
         "message": said[-1] if said else "",
     }
+
+
+def _ran(each: RunView) -> str:
+    if not each.started_at or not each.handle_time:
+        return ""
+    return f"{max(0, each.handle_time - each.started_at) / 1000:.3f} s"
 
 
 def _show(here: Installation, arguments: argparse.Namespace) -> int:
     found = run_log.run_named(here, arguments.run)
     facts = _facts(found, _holders(here, [found]))
     if not arguments.json:
-        for name in _TIMES:
-            facts[name] = moment(facts[name])
+        facts = _for_people(found, facts)
     show_one(facts, as_json=arguments.json)
     return 0
+
+
+def _for_people(found: RunView, facts: dict[str, Any]) -> dict[str, Any]:
+    """What happened, first; how it was meant to, below; nothing that says no more than "as usual"."""
+    first = {name: facts[name] for name in ("log_id", "job_name", "state", "executor_address", "attempt")}
+    shown = {**first, "ran": _ran(found), **facts}
+    for name in _TIMES:
+        shown[name] = moment(shown[name])
+    if found.shard_total == 1:
+        del shown["shard_index"], shown["shard_total"]
+    return {name: fact for name, fact in shown.items() if name not in _INNER and fact}
 
 
 def _kill(here: Installation, arguments: argparse.Namespace) -> int:
@@ -199,7 +216,7 @@ def _clean(here: Installation, arguments: argparse.Namespace) -> int:
         share = delete_spent(here.engine, spent, after_id=share.after_id if share else 0, for_s=_SAY_EVERY_S)
         deleted += share.deleted
         if not share.is_done:
-            print(f"baton: {deleted:,} deleted so far", file=sys.stderr)
+            remark(f"{deleted:,} deleted so far")
     words = f"{deleted:,} run{'s were' if deleted != 1 else ' was'} deleted"
     say({"found": deleted, "deleted": deleted}, words, as_json=arguments.json)
     return 0
@@ -210,10 +227,9 @@ def _warn_if_not_counted(here: Installation) -> None:
         counted_at = reports.progress(connection).counted_at
     if counted_at < SYSTEM_CLOCK.now_ms() - retention.SETTLED_AFTER_MS:
         since = f"since {moment(counted_at)}" if counted_at else "yet"
-        print(
-            f"baton: reports have not counted all runs {since}, and what they have not counted stays; "
-            "is the background process running?",
-            file=sys.stderr,
+        remark(
+            f"reports have not counted all runs {since}, and what they have not counted stays; "
+            "is the background process running?"
         )
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -23,6 +22,7 @@ from baton.store.findings import FindingView
 from .installation import Installation, opened, person
 from .parsing import Parser, add_json, seconds
 from .printing import moment, show_rows
+from .remarks import remark
 
 _COLUMNS = {
     "check_name": "check", "app_name": "group", "about": "about", "since": "since", "evidence": "evidence",
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         report = _look(here, arguments.wait)
         if report.suspected:
             text = f"what looks wrong: {report.suspected}; looking again in {arguments.wait:g} s"
-            print(text, file=sys.stderr)
+            remark(text)
             time.sleep(arguments.wait)
             report = _look(here, arguments.wait)
         repaired = 0

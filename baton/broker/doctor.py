@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from redis import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import BusyLoadingError, RedisError, ResponseError
 
 from ..checkup import LARGEST_SKEW_MS, Line, Verdict, bad, good, risk, told_skew, warning
 from ..clock import SYSTEM_CLOCK, Clock
@@ -173,6 +173,8 @@ def _of_scripts(redis: Redis) -> Line:
     subject = "redis scripting"
     try:
         answer = redis.eval("return redis.call('TIME')[1]", 0)
+    except BusyLoadingError:
+        return bad(subject, "It is still loading its data, and runs scripts when it has: wait a moment.")
     except RedisError as problem:
         text = f"It refuses scripts ({problem}): allow EVAL, EVALSHA and SCRIPT LOAD to this user."
         return bad(subject, text)

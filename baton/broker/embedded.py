@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO, Self, cast
 
 from redis import Redis
-from redis.exceptions import BusyLoadingError, RedisError
+from redis.exceptions import RedisError
 
 from ..errors import BrokerError
 from ..leash import leashed
@@ -125,11 +125,11 @@ class EmbeddedRedis:
 
     def _answers(self, client: Redis) -> bool:
         try:
-            info = cast(dict[str, int], client.info("server"))
-        except BusyLoadingError:
-            return False  # it reads its append-only file
+            info = cast(dict[str, int], client.info())
         except RedisError:
             return False  # its socket is not there yet
+        if int(info["loading"]):
+            return False  # it reads its append-only file, and answers little else until it has
         self.pid = int(info["process_id"])
         return True
 

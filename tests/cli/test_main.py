@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import shlex
 import subprocess
@@ -181,6 +182,24 @@ def test_a_redis_that_is_away_is_named(nothing_yet, capsys, sqlite_url):
     nothing_yet.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
     assert main(["executors"]) == 1
     assert "check REDIS_URL" in capsys.readouterr().err
+
+
+def test_what_is_done_without_redis_says_that_it_takes_effect_later(nothing_yet, capsys, sqlite_url):
+    nothing_yet.setenv("DATABASE_URL", sqlite_url)
+    nothing_yet.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    nothing_yet.setenv("BATON_CONCURENCY", "3")
+    engine = make_engine(sqlite_url)
+    with write(engine) as connection:
+        factories.job(connection, factories.executor_group(connection), name="nightly")
+    engine.dispose()
+
+    assert main(["jobs", "stop", "nightly", "--json"]) == 0
+
+    said = capsys.readouterr()
+    assert json.loads(said.out)["status"] == "stopped"
+    misspelled, away = said.err.splitlines()
+    assert misspelled.startswith("baton: BATON_CONCURENCY is not a setting")
+    assert away == "baton: Redis does not answer; schedulers find this by themselves when it does"
 
 
 def test_a_password_needs_a_terminal_or_standard_input(nothing_yet, capsys, sqlite_url, monkeypatch):

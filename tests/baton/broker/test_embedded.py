@@ -46,6 +46,17 @@ def test_data_survives_a_stop_and_a_kill(own_redis, program):
     assert first.url == second.url == third.url, "clients must find a restarted server again"
 
 
+def test_it_is_there_when_its_data_is_loaded(own_redis, program, tmp_path):
+    (tmp_path / "redis").mkdir()
+    count = 300_000
+    with (tmp_path / "redis" / "appendonly.aof").open("w") as file:
+        for number in range(count):
+            file.write(f"*3\r\n$3\r\nSET\r\n${len(str(number))}\r\n{number}\r\n$1\r\n1\r\n")
+
+    with connect(own_redis(program=program).url) as client:
+        assert client.eval("return redis.call('DBSIZE')", 0) == count
+
+
 def test_it_is_configured_to_lose_nothing(own_redis, program):
     with connect(own_redis(program=program).url) as client:
         config = client.config_get("*")
