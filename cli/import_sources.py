@@ -6,8 +6,12 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from redis.exceptions import RedisError
+
+from baton.broker import rq_schedule
+from baton.broker.client import connect
 from baton.errors import InputError
-from baton.foreign import Reading, crontab, xxl_job
+from baton.foreign import Reading, crontab, rq_cron, rq_scheduler, xxl_job
 
 _SYSTEM_FOLDER = "cron.d"
 _SYSTEM_FILE = "crontab"
@@ -45,6 +49,23 @@ def _xxl_job(arguments: argparse.Namespace) -> Reading:
     return reading
 
 
+def _rq(arguments: argparse.Namespace) -> Reading:
+    if "://" not in arguments.what:
+        return rq_cron.read(_text_of(Path(arguments.what)))
+    try:
+        with connect(arguments.what) as redis:
+            return rq_scheduler.read(rq_schedule.scheduled(redis), zone=arguments.zone)
+    except RedisError as problem:
+        raise InputError(f"the Redis of RQ does not answer ({problem}): check its address") from None
+
+
+def _apscheduler(_arguments: argparse.Namespace) -> Reading:
+    raise InputError(
+        "APScheduler keeps its jobs as pickles, which may run anything when they are read, so they are not: "
+        "let your own process write them as jobs.yaml, with the few lines in docs/migrating.md"
+    )
+
+
 def _text_of(path: Path) -> str:
     try:
         return path.read_text("utf-8")
@@ -57,4 +78,6 @@ def _text_of(path: Path) -> str:
 SOURCES: dict[str, Callable[[argparse.Namespace], Reading]] = {
     "crontab": _crontab,
     "xxl-job": _xxl_job,
+    "rq": _rq,
+    "apscheduler": _apscheduler,
 }

@@ -39,7 +39,8 @@ Outside any group: `baton:nudge`, a zset with one member, the wake-up hint for s
 `tallies` and `processes` of all processes but executors, under a name that no group can have.
 
 In the Redis of a user's RQ, if its workers have the hook: the channel `baton:rq`, and
-`baton:rq:result:<job id>`, a string kept for a day, with what the function returned.
+`baton:rq:result:<job id>`, a string kept for a day, with what the function returned. `baton import`
+reads two there that are not ours: rq-scheduler's sorted set and RQ's hash of a job.
 """
 
 from __future__ import annotations
@@ -100,6 +101,7 @@ ALL_KEYS = "baton:*"
 """The pattern of every key of ours."""
 NUDGE = "baton:nudge"
 RQ_CHANNEL = "baton:rq"
+RQ_SCHEDULED = "rq:scheduler:scheduled_jobs"
 _RQ_RESULT = "baton:rq:result:"
 _IN_GROUP = re.compile(r"baton:\{([^{}]+)\}:(.+)", re.DOTALL)
 RESULTS_GROUP = "callbacks"
@@ -153,6 +155,11 @@ def place_of(key: str) -> KeyPlace:
     if rule is not None and not (rule.is_family if colon else rule.is_alone):
         rule = None
     return KeyPlace("" if app_name == INSTALLATION else app_name, family, rest, rule)
+
+
+def rq_job(job_id: str) -> str:
+    """RQ's own hash of a job."""
+    return f"rq:job:{job_id}"
 
 
 def rq_result(job_id: str) -> str:

@@ -7,13 +7,14 @@ does not hold up the rest.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import InputError
 
-__all__ = ["ForeignJob", "Left", "NotTaken", "Reading"]
+__all__ = ["ForeignJob", "Keys", "Left", "NotTaken", "Reading"]
 
 
 class NotTaken(InputError):
@@ -65,3 +66,15 @@ class Reading:
     left: tuple[Left, ...] = ()
     groups: Mapping[str, str] = field(default_factory=dict)
     """Executor groups that its jobs name: app name -> title."""
+
+
+class Keys:
+    """Makes keys of names that may come more than once in a source."""
+
+    def __init__(self) -> None:
+        self._seen: Counter[str] = Counter()
+
+    def of(self, name: str) -> str:
+        """The name, with a number from its second time on."""
+        self._seen[name] += 1
+        return name if self._seen[name] == 1 else f"{name}-{self._seen[name]}"

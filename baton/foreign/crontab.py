@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,11 +17,11 @@ from typing import Any
 from ..errors import InputError, ScheduleError
 from ..schedule import Schedule, check
 from ..vocabulary import ScheduleType
-from . import ForeignJob, Left, NotTaken, Reading
+from . import ForeignJob, Keys, Left, NotTaken, Reading
 
 HANDLER = "baton-command"
 
-_MACROS = {
+MACROS = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
     "@monthly": "0 0 1 * *",
@@ -83,7 +82,7 @@ def read(text: str, *, has_users: bool, zone: str) -> Reading:
     `has_users` says that it is a system file, in which a user stands before each command.
     """
     above, jobs, left = _Above(zone), list[ForeignJob](), list[Left]()
-    seen: Counter[str] = Counter()
+    keys = Keys()
     for number, line in enumerate(text.split("\n"), 1):
         place, entry = f"line {number}", line.lstrip(" \t").rstrip("\r")
         if not entry.strip():
@@ -95,19 +94,19 @@ def read(text: str, *, has_users: bool, zone: str) -> Reading:
             above.comments.clear()
         else:
             try:
-                jobs.append(_entry(place, entry, above, has_users, seen))
+                jobs.append(_entry(place, entry, above, has_users, keys))
             except InputError as problem:
                 left.append(Left.because(place, problem))
                 above.comments.clear()
     return Reading(tuple(jobs), tuple(left))
 
 
-def _entry(place: str, entry: str, above: _Above, has_users: bool, seen: Counter[str]) -> ForeignJob:
+def _entry(place: str, entry: str, above: _Above, has_users: bool, keys: Keys) -> ForeignJob:
     expression, user, command = _parts(entry, has_users)
-    schedule = _MACROS.get(expression.lower(), expression)
+    schedule = MACROS.get(expression.lower(), expression)
     check(Schedule(ScheduleType.CRON, schedule, above.zone))
     arguments = _arguments(command, above.variables)
-    key = _key(command, seen)
+    key = keys.of(_name(command))
     described = above.take_comments()
     said: dict[str, Any] = {
         "name": key,
@@ -134,8 +133,8 @@ def _parts(entry: str, has_users: bool) -> tuple[str, str, str]:
         raise NotTaken("@reboot names no time; start it by the service manager of the machine, or by hand")
     if entry.startswith("@"):
         fields, macro = 1, entry.split(maxsplit=1)[0]
-        if macro.lower() not in _MACROS:
-            raise InputError(f"{macro!r} is no schedule; there are: {', '.join(_MACROS)}")
+        if macro.lower() not in MACROS:
+            raise InputError(f"{macro!r} is no schedule; there are: {', '.join(MACROS)}")
     else:
         fields = _FIELDS
         entry = entry.removeprefix("-")  # in some crons: do not write this one to the system log
@@ -179,13 +178,11 @@ def _arguments(command: str, variables: Mapping[str, str]) -> list[str]:
     return ["env", *assigned, *called] if assigned else called
 
 
-def _key(command: str, seen: Counter[str]) -> str:
+def _name(command: str) -> str:
     """The program and a digest of the command: it stays when the schedule changes or lines move."""
     program = next((word for word in command.split() if "=" not in word), "command").rpartition("/")[2]
     plain = re.sub(r"[^A-Za-z0-9._-]+", "", program)[:_NAME_CHARS] or "command"
-    key = f"{plain}-{hashlib.sha256(command.encode('utf-8', 'surrogatepass')).hexdigest()[:6]}"
-    seen[key] += 1
-    return key if seen[key] == 1 else f"{key}-{seen[key]}"
+    return f"{plain}-{hashlib.sha256(command.encode('utf-8', 'surrogatepass')).hexdigest()[:6]}"
 
 
 def _hindrance(expression: str) -> str:

@@ -9,8 +9,10 @@ import sys
 
 import pytest
 import yaml
+from rq.job import Job as RqJob
 from sqlalchemy import select
 
+from baton.broker.keys import RQ_SCHEDULED
 from baton.store import glue, groups, jobs
 from baton.store.engine import make_engine, write
 from baton.store.models import Job
@@ -260,3 +262,37 @@ def test_a_dump_without_jobs_says_which_tables_to_dump(place, capsys):
 
     assert main(["import", "xxl-job", "dump.sql"]) == 1
     assert "dump xxl_job_group and xxl_job_info" in capsys.readouterr().err
+
+
+def test_jobs_of_rq_come_from_its_cron_file_and_from_redis(place, stored, one_redis, one_redis_url, capsys):
+    (place / "crons.py").write_text(
+        "from rq import cron\nfrom shop.tasks import tidy\ncron.register(tidy, 'low', cron='0 3 * * *')\n"
+    )
+    job = RqJob.create("shop.tasks.mail", ("DE",), connection=one_redis, id="j1", meta={"interval": 60})
+    job.save()
+    one_redis.zadd(RQ_SCHEDULED, {"j1": 1_796_032_800, "gone": 1_796_032_801})
+
+    assert main(["import", "rq", "crons.py", "--apply"]) == 0
+    assert main(["import", "rq", one_redis_url, "--apply"]) == 1
+
+    assert "? job gone: its hash is gone" in capsys.readouterr().out
+    tidy, mail = named(stored(), "tidy"), named(stored(), "j1")
+    assert (tidy.glue_type, tidy.executor_handler, tidy.schedule_conf) == (
+        "RQ",
+        "low:shop.tasks.tidy",
+        "0 3 * * *",
+    )
+    assert (mail.executor_handler, mail.executor_param) == ("default:shop.tasks.mail", '["DE"]')
+    assert one_redis.zcard(RQ_SCHEDULED) == 2, "nothing is changed there"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["rq", "redis://localhost:1/0"], "the Redis of RQ does not answer"),
+        (["apscheduler", "sqlite:///jobs.db"], "APScheduler keeps its jobs as pickles"),
+    ],
+)
+def test_a_source_that_cannot_be_read_is_said(arguments, said, capsys):
+    assert main(["import", *arguments]) == 1
+    assert said in capsys.readouterr().err
