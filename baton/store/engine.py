@@ -125,7 +125,7 @@ def _parsed(url: str) -> URL:
 
 def _sqlite_engine(url: URL) -> Engine:
     path = _path_of(url)
-    engine = create_engine(url, connect_args={"timeout": BUSY_WAIT_MS / 1000})
+    engine = create_engine(url, connect_args={"timeout": BUSY_WAIT_MS / 1000}, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _entry: ConnectionPoolEntry) -> None:
@@ -192,6 +192,7 @@ def _postgresql_engine(url: URL) -> Engine:
         url,
         connect_args={"connect_timeout": CONNECT_WAIT_S, "application_name": "baton"},
         pool_pre_ping=True,  # a restarted server costs no page and no batch an error
+        hide_parameters=True,  # errors go to logs, and values may be anybody's secrets
     )
 
     @event.listens_for(engine, "connect")

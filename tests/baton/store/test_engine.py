@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import event, insert, select
 from sqlalchemy.exc import DBAPIError
 
 from baton.errors import InputError
@@ -42,6 +42,14 @@ def test_an_exception_takes_everything_back(engine):
 
     with engine.connect() as connection:
         assert connection.execute(select(ExecutorGroup)).all() == []
+
+
+def test_an_error_does_not_tell_the_parameters_of_its_statement(engine):
+    with pytest.raises(DBAPIError) as caught, write(engine) as connection:
+        connection.execute(insert(ExecutorGroup).values(app_name=None, title="hidden"))
+
+    assert "INSERT INTO executor_group" in str(caught.value)
+    assert "hidden'" not in str(caught.value)
 
 
 def test_what_only_reads_cannot_write(engine):
