@@ -47,4 +47,6 @@ def run(arguments: argparse.Namespace) -> int:
                 here.record(connection, "jobs.apply", "declared jobs", keys=keys)
         here.wake_schedulers()
     declared.show(found, as_json=arguments.json)
+    if done and not arguments.json:
+        print(f"{len(done)} applied")
     return 0

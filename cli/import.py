@@ -9,26 +9,33 @@ named with its place; the rest goes on, and the exit code is 1.
 from __future__ import annotations
 
 import argparse
-import os
 from dataclasses import replace
 from pathlib import Path
 
-import config
 from baton.clock import SYSTEM_CLOCK
 from baton.errors import InputError
 from baton.foreign import Reading
-from baton.store.engine import make_engine, read, write
+from baton.store.engine import read, write
 
-from . import import_file, import_plan, import_shown, import_sources, state
+from . import import_file, import_plan, import_shown, import_sources
 from .import_plan import Wish
-from .parsing import add_json
+from .installation import opened
+from .parsing import Parser, add_json
 from .plan import EXIT_CHANGES
 
 EXIT_PROBLEM = 1
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """What to read, and how far to go."""
+    parser.notes = (
+        f"Without --output or --apply it only shows what it would do. Exit code 0: nothing to do, or done;\n"
+        f"{EXIT_CHANGES}: --apply would change something; {EXIT_PROBLEM}: some of it could not be read."
+    )
+    parser.examples = [
+        "baton import crontab /etc/crontab --zone Europe/Berlin",
+        "baton import crontab /etc/crontab --label web1 --output jobs.yaml",
+    ]
     import_sources.add_arguments(parser)
     parser.add_argument(
         "--label", default="", help="tells one source from another of its kind, as the name of a host"
@@ -60,19 +67,19 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _meet_the_database(reading: Reading, wish: Wish, arguments: argparse.Namespace) -> int:
-    settings = config.load(state.environment(os.environ), unneeded=["redis_url", "access_token"])
-    wish = replace(wish, group=wish.group or settings.groups[0])
     now_ms = SYSTEM_CLOCK.now_ms()
-    engine = make_engine(settings.database_url)
-    try:
+    with opened() as here:
+        wish = replace(wish, group=wish.group or here.settings.groups[0])
         if arguments.apply:
-            with write(engine) as connection:
+            with write(here.engine) as connection:
                 plan = import_plan.apply(connection, reading, wish, now_ms)
+                if plan.has_changes:
+                    keys = [each.difference.key for each in plan.jobs]
+                    here.record(connection, "jobs.import", wish.source, keys=keys, started=wish.starts)
+            here.wake_schedulers()
         else:
-            with read(engine) as connection:
+            with read(here.engine) as connection:
                 plan = import_plan.compare(connection, reading, wish)
-    finally:
-        engine.dispose()
     import_shown.show(plan, now_ms, as_json=arguments.json)
     if plan.has_problems:
         return EXIT_PROBLEM

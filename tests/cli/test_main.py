@@ -10,9 +10,11 @@ import subprocess
 import sys
 
 import pytest
+from sqlalchemy import select
 
 import config
-from baton.store.engine import make_engine, write
+from baton.store.engine import make_engine, read, write
+from baton.store.models import AuditEvent
 from cli.__main__ import COMMANDS, main, parser_of
 from tests import factories
 from tests.processes import ROOT
@@ -200,6 +202,31 @@ def test_what_is_done_without_redis_says_that_it_takes_effect_later(nothing_yet,
     misspelled, away = said.err.splitlines()
     assert misspelled.startswith("baton: BATON_CONCURENCY is not a setting")
     assert away == "baton: Redis does not answer; schedulers find this by themselves when it does"
+
+
+def test_who_changed_something_is_written_down(nothing_yet, capsys, sqlite_url, tmp_path):
+    nothing_yet.setenv("DATABASE_URL", sqlite_url)
+    (tmp_path / "jobs.yaml").write_text("jobs:\n  prices:\n    handler: work\n    every: 300\n")
+    (tmp_path / "crontab").write_text("0 0 * * * tidy\n")
+
+    for words in (
+        ["token", "create", "ci"], ["token", "revoke", "1"], ["jobs", "stop", "prices", "--note", "x"],
+        ["apply", "--no-code", "--file", str(tmp_path / "jobs.yaml")],
+        ["import", "crontab", str(tmp_path / "crontab"), "--apply"],
+        ["jobs", "stop", "prices"], ["backfill", "prices", "--from", "2026-01-01", "--to", "2026-01-02"],
+    ):  # fmt: skip
+        main(words)
+
+    engine = make_engine(sqlite_url)
+    with read(engine) as connection:
+        noted = connection.execute(
+            select(AuditEvent.action, AuditEvent.user_name).order_by(AuditEvent.id)
+        ).all()
+    engine.dispose()
+    assert [action for action, _ in noted] == [
+        "api_token.create", "api_token.revoke", "jobs.apply", "jobs.import", "job.stop", "job.backfill",
+    ]  # fmt: skip
+    assert all(name.endswith("(command line)") for _, name in noted)
 
 
 def test_a_password_needs_a_terminal_or_standard_input(nothing_yet, capsys, sqlite_url, monkeypatch):
