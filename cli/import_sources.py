@@ -11,7 +11,9 @@ from redis.exceptions import RedisError
 from baton.broker import rq_schedule
 from baton.broker.client import connect
 from baton.errors import InputError
-from baton.foreign import Reading, crontab, rq_cron, rq_scheduler, xxl_job
+from baton.foreign import Reading, celery_beat, celery_tables, crontab, rq_cron, rq_scheduler, xxl_job
+
+from . import celery_app
 
 _SYSTEM_FOLDER = "cron.d"
 _SYSTEM_FILE = "crontab"
@@ -49,6 +51,13 @@ def _xxl_job(arguments: argparse.Namespace) -> Reading:
     return reading
 
 
+def _celery(arguments: argparse.Namespace) -> Reading:
+    if arguments.what.endswith(".json"):
+        return celery_tables.read(_text_of(Path(arguments.what)))
+    beat = celery_app.find(arguments.what)
+    return celery_beat.read(beat.schedule, zone=beat.zone or arguments.zone)
+
+
 def _rq(arguments: argparse.Namespace) -> Reading:
     if "://" not in arguments.what:
         return rq_cron.read(_text_of(Path(arguments.what)))
@@ -78,6 +87,7 @@ def _text_of(path: Path) -> str:
 SOURCES: dict[str, Callable[[argparse.Namespace], Reading]] = {
     "crontab": _crontab,
     "xxl-job": _xxl_job,
+    "celery": _celery,
     "rq": _rq,
     "apscheduler": _apscheduler,
 }

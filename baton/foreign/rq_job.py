@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
 from ..errors import InputError
 from ..vocabulary import GlueType
+from .arguments import check_kinds, check_plain
 from .crontab import MACROS
 
 _LIMIT = re.compile(r"(\d+)([hms]?)")
@@ -17,10 +17,7 @@ _FIELDS = 5
 
 def said_of(function: str, queue: str, args: Any, kwargs: Any) -> dict[str, Any]:
     """Function, queue and arguments in the words of a declaration; raises `InputError`."""
-    if not isinstance(args, list | tuple) or not isinstance(kwargs, dict):
-        raise InputError(
-            f"{function} has args {args!r:.40} and kwargs {kwargs!r:.40}: they are a list and a dict"
-        )
+    check_kinds(function, args, kwargs)
     if args and kwargs:
         raise InputError(
             f"{function} is called with positional and named arguments; here it is one or the other: name all"
@@ -29,14 +26,7 @@ def said_of(function: str, queue: str, args: Any, kwargs: Any) -> dict[str, Any]
     said = {"glue_type": GlueType.RQ.value, "handler": f"{queue}:{function}"}
     if not given:
         return said
-    try:
-        is_plain = json.loads(json.dumps(given)) == given
-    except (TypeError, ValueError):
-        is_plain = False
-    if not is_plain:
-        raise InputError(
-            f"{function} has arguments that JSON does not have, as {given!r:.80}: give it others"
-        )
+    check_plain(function, given)
     return {**said, "param": given}
 
 

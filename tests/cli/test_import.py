@@ -296,3 +296,63 @@ def test_jobs_of_rq_come_from_its_cron_file_and_from_redis(place, stored, one_re
 def test_a_source_that_cannot_be_read_is_said(arguments, said, capsys):
     assert main(["import", *arguments]) == 1
     assert said in capsys.readouterr().err
+
+
+CELERY_APP = """
+class conf:
+    timezone = "Europe/Berlin"
+    beat_schedule = {
+        "tidy": {"task": "shop.tidy", "schedule": 300},
+        "off": {"task": "shop.off", "schedule": 0.1},
+    }
+
+class app:
+    conf = conf
+
+CELERY_BEAT_SCHEDULE = {"mail": {"task": "shop.mail", "schedule": 60, "kwargs": {"to": "all"}}}
+broken = 1
+"""
+
+
+@pytest.fixture
+def celery_module(place, monkeypatch):
+    name = f"celery_{place.name.replace('-', '_')}"
+    (place / f"{name}.py").write_text(CELERY_APP)
+    monkeypatch.syspath_prepend(str(place))
+    return name
+
+
+def test_jobs_of_celery_come_from_an_app_or_from_settings(celery_module, stored, capsys):
+    assert main(["import", "celery", f"{celery_module}:app", "--apply"]) == 1
+    assert main(["import", "celery", celery_module, "--apply", "--start"]) == 0
+    assert main(["import", "celery", f"{celery_module}:CELERY_BEAT_SCHEDULE"]) == 0
+
+    assert "? entry 'off': it runs every 0.1 s" in capsys.readouterr().out
+    tidy, mail = stored()["import:celery/tidy"], stored()["import:celery/mail"]
+    assert (tidy.executor_handler, tidy.schedule_type, tidy.schedule_conf) == ("shop.tidy", "FIX_RATE", "300")
+    assert (mail.executor_param, mail.trigger_status) == ('{"to": "all"}', 1)
+
+
+def test_jobs_of_celery_come_from_the_tables_of_django(place, stored):
+    rows = [
+        {"model": "django_celery_beat.intervalschedule", "pk": 1, "fields": {"every": 2, "period": "hours"}},
+        {"model": "django_celery_beat.periodictask", "pk": 5,
+         "fields": {"name": "Tidy up", "task": "shop.tidy", "interval": 1, "enabled": True}},
+    ]  # fmt: skip
+    (place / "beat.json").write_text(json.dumps(rows))
+
+    assert main(["import", "celery", "beat.json", "--apply"]) == 0
+    assert stored()["import:celery/Tidy up"].schedule_conf == "7200"
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("no_such_module_at_all", "cannot be imported: ModuleNotFoundError"),
+        ("{module}:nothing", "there is no 'nothing'"),
+        ("{module}:broken", "has no beat_schedule"),
+    ],
+)
+def test_a_celery_app_that_is_not_there_is_said(celery_module, target, said, capsys):
+    assert main(["import", "celery", target.format(module=celery_module)]) == 1
+    assert said in capsys.readouterr().err
