@@ -35,6 +35,9 @@ def add_arguments(parser: Parser) -> None:
     parser.examples = [
         "baton import crontab /etc/crontab --zone Europe/Berlin",
         "baton import crontab /etc/crontab --label web1 --output jobs.yaml",
+        "baton import xxl-job dump.sql --zone Asia/Shanghai --apply",
+        "baton import celery shop.celery:app --apply --start",
+        "baton import rq crons.py",
     ]
     import_sources.add_arguments(parser)
     parser.add_argument(
@@ -73,9 +76,11 @@ def _meet_the_database(reading: Reading, wish: Wish, arguments: argparse.Namespa
         if arguments.apply:
             with write(here.engine) as connection:
                 plan = import_plan.apply(connection, reading, wish, now_ms)
-                if plan.has_changes:
-                    keys = [each.difference.key for each in plan.jobs]
-                    here.record(connection, "jobs.import", wish.source, keys=keys, started=wish.starts)
+                made = [each.difference for each in plan.jobs if each.difference.change in wish.changes]
+                started = [each.difference.key for each in plan.jobs if each.starts]
+                if made or started:
+                    keys = [each.key for each in made]
+                    here.record(connection, "jobs.import", wish.source, keys=keys, started=started)
             here.wake_schedulers()
         else:
             with read(here.engine) as connection:

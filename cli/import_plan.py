@@ -29,6 +29,11 @@ class Wish:
     overwrites: bool
     """Also what operators edited."""
 
+    @property
+    def changes(self) -> set[Change]:
+        """What is made as declared."""
+        return {Change.NEW, Change.CHANGED} | ({Change.EDITED} if self.overwrites else set())
+
 
 @dataclass(frozen=True, slots=True)
 class Planned:
@@ -80,9 +85,8 @@ def apply(connection: Connection, reading: Reading, wish: Wish, now_ms: int) -> 
     plan = compare(connection, reading, wish)
     for app_name in plan.groups:
         groups.ensure(connection, app_name, reading.groups.get(app_name) or app_name, now_ms)
-    wanted = {Change.NEW, Change.CHANGED, *([Change.EDITED] if wish.overwrites else [])}
     for each in plan.jobs:
-        if each.difference.change in wanted:
+        if each.difference.change in wish.changes:
             store.apply(connection, each.difference, now_ms)
     for each in compare(connection, reading, wish).jobs:  # children have ids only now
         if each.difference.change is Change.CHANGED:
