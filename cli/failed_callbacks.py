@@ -17,7 +17,7 @@ from baton.store.failed_callbacks import FailedCallbackView
 
 from .installation import Installation, opened, person
 from .parsing import Parser, add_json, add_limit, whole
-from .printing import moment, say, show_one, show_rows
+from .printing import moment, newest, say, show_one, show_rows
 
 _COLUMNS = {
     "id": "id", "app_name": "group", "log_id": "run", "field": "what", "tries": "tries",
@@ -60,8 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _list(here: Installation, arguments: argparse.Namespace) -> int:
     with read(here.engine) as connection:
-        found = failed_callbacks.list_page(connection, None, arguments.limit)
-    rows = [_facts(each) for each in found]
+        found = failed_callbacks.list_page(connection, None, arguments.limit + 1)
+    rows = [_facts(each) for each in newest(found, arguments.limit)]
     show_rows(rows, _COLUMNS, as_json=arguments.json, nothing=_NONE)
     return 0
 

@@ -20,7 +20,7 @@ from baton.vocabulary import ScheduleType, TriggerStatus, TriggerType
 
 from .installation import Installation, opened, person
 from .parsing import Parser, add_json, add_limit, seconds
-from .printing import moment, say, show_one, show_rows
+from .printing import moment, newest, say, show_one, show_rows
 from .waiting import EXIT_UNFINISHED, exit_code_of, wait_for_end
 
 _COLUMNS = {
@@ -28,6 +28,7 @@ _COLUMNS = {
     "status": "status", "next": "next fire time",
 }  # fmt: skip
 _KEY_LIMIT = 120
+_SHOWN_IDS = 20
 _NO_JOBS = "no such jobs; new ones are made in the dashboard, or declared in code and applied (`baton apply`)"
 _LARGEST_ID = 2**63 - 1
 
@@ -81,8 +82,11 @@ def _list(here: Installation, arguments: argparse.Namespace) -> int:
     with read(here.engine) as connection:
         group_id = group_named(connection, arguments.group)
         wanted = JobFilter(group_id=group_id, trigger_status=status[arguments.status], text=arguments.text)
-        found = jobs.list_page(connection, wanted, None, arguments.limit)
-    rows = [asdict(job) | {"status": _status(job)} if arguments.json else _listed(job) for job in found]
+        found = jobs.list_page(connection, wanted, None, arguments.limit + 1)
+    rows = [
+        asdict(job) | {"status": _status(job)} if arguments.json else _listed(job)
+        for job in newest(found, arguments.limit)
+    ]
     show_rows(rows, _COLUMNS, as_json=arguments.json, nothing=_NO_JOBS)
     return 0
 
@@ -220,13 +224,11 @@ def job_named(connection: Connection, said: str) -> JobView:
         job = jobs.get(connection, int(said))
         if job is not None:
             return job
-    named = [
-        each for each in jobs.list_page(connection, JobFilter(text=said), None, 200) if each.name == said
-    ]
+    named = jobs.named(connection, said)
     if len(named) == 1:
         return named[0]
     if named:
-        ids = ", ".join(str(each.id) for each in named)
+        ids = ", ".join(str(each.id) for each in named[:_SHOWN_IDS]) + (", …" if named[_SHOWN_IDS:] else "")
         raise InputError(f"{len(named)} jobs are called {said!r}: name one by its id ({ids})")
     raise InputError(f"there is no job {said!r}; `baton jobs list` shows them")
 

@@ -8,14 +8,15 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from baton.checkup import Line, Verdict
 from baton.schedule import zone
 
-from .remarks import printable
+from .remarks import printable, remark
 
 Row = Mapping[str, Any]
+_Listed = TypeVar("_Listed")
 _LONGEST_CELL = 60
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """Added to, not read from a timestamp: that fails for years that a cron expression can name."""
@@ -34,6 +35,13 @@ def show_rows(rows: Sequence[Row], columns: Mapping[str, str], *, as_json: bool,
     for line in [list(columns.values()), *cells]:
         padded = [text + " " * (width - _width(text)) for text, width in zip(line, widths, strict=True)]
         print("  ".join(padded).rstrip())
+
+
+def newest(found: Sequence[_Listed], limit: int) -> Sequence[_Listed]:
+    """Those that are shown of a list that was asked for one more than `limit`."""
+    if len(found) > limit:
+        remark(f"the newest {limit:,} are shown, there are more: --limit")
+    return found[:limit]
 
 
 def show_one(facts: Row, *, as_json: bool) -> None:

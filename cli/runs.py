@@ -22,7 +22,7 @@ from . import run_log
 from .installation import Installation, opened, person
 from .jobs import group_named, job_named
 from .parsing import Parser, add_json, add_limit, whole
-from .printing import moment, say, show_one, show_rows
+from .printing import moment, newest, say, show_one, show_rows
 from .remarks import remark
 
 _COLUMNS = {
@@ -34,6 +34,7 @@ _UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _TIMES = ("fire_at", "not_before", "expires_at", "trigger_time", "pushed_at", "started_at", "handle_time")
 _INNER = ("group_id", "token", "outcome", "is_pinned")
 """Facts of a run for programs: `outcome` is the `state` of a run that has ended."""
+_PAGE = 500
 _MOST_COUNTED = 1_000_000
 _SAY_EVERY_S = 5.0
 _SAID: dict[CancelVerdict, str] = {
@@ -99,13 +100,33 @@ def _list(here: Installation, arguments: argparse.Namespace) -> int:
             state=state,
             from_ms=_before_ms("--since", arguments.since) if arguments.since else None,
         )
-        found = runs.list_page(connection, wanted, None, arguments.limit)
-    holders = _holders(here, found)
-    if arguments.state in (RunState.RUNNING, RunState.QUEUED):
-        found = [each for each in found if (each.log_id in holders) == (arguments.state == RunState.RUNNING)]
-    rows = [_facts(each, holders) if arguments.json else _listed(each, holders) for each in found]
+    found, holders = _found(here, wanted, arguments.limit + 1)
+    shown = newest(found, arguments.limit)
+    rows = [_facts(each, holders) if arguments.json else _listed(each, holders) for each in shown]
     show_rows(rows, _COLUMNS, as_json=arguments.json, nothing="no such runs")
     return 0
+
+
+def _found(here: Installation, wanted: RunFilter, limit: int) -> tuple[list[RunView], dict[int, str]]:
+    """The newest that fit, and who has those that run: rows say only that a run was pushed."""
+    found: list[RunView] = []
+    holders: dict[int, str] = {}
+    before_id = None
+    while len(found) < limit:
+        with read(here.engine) as connection:
+            page = runs.list_page(connection, wanted, before_id, min(limit, _PAGE))
+        holders |= _holders(here, page)
+        found += [each for each in page if _fits(each, wanted.state, holders)]
+        if len(page) < min(limit, _PAGE):
+            break
+        before_id = page[-1].log_id
+    return found[:limit], holders
+
+
+def _fits(each: RunView, state: Outcome | RunState | None, holders: dict[int, str]) -> bool:
+    if state is RunState.RUNNING:
+        return each.log_id in holders
+    return state is not RunState.QUEUED or each.log_id not in holders
 
 
 def _state(said: str | None) -> Outcome | RunState | None:

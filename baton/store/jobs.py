@@ -464,6 +464,12 @@ def get(connection: Connection, job_id: int) -> JobView | None:
     return JobView(*row) if row else None
 
 
+def named(connection: Connection, name: str) -> list[JobView]:
+    """The jobs with exactly this name, oldest first: nothing keeps two from having the same."""
+    found = connection.execute(_VIEW.where(Job.name == name).order_by(Job.id))
+    return [JobView(*row) for row in found]
+
+
 def names(connection: Connection, job_ids: Collection[int]) -> dict[int, str]:
     """The names of these jobs; one that was deleted is left out."""
     found = select(Job.id, Job.name).where(among(Job.id)).order_by(Job.id)
