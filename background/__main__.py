@@ -6,6 +6,7 @@ import os
 import sys
 
 import config
+from baton.scanner.weigh import grace_for
 from baton.store.retention import Keep
 
 from . import main
@@ -23,6 +24,10 @@ def run() -> int:
         audit_days=settings.audit_days,
         report_zone=settings.report_zone,
         beat_interval_s=settings.beat_interval_s,
+        grace_s=grace_for(
+            sweep_interval_s=settings.sweep_interval_s,
+            executor_dead_after_s=settings.executor_dead_after_s,
+        ),
     )
     return 0
 

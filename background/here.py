@@ -10,6 +10,7 @@ from rq import Queue
 from sqlalchemy import Engine
 
 from baton.clock import SYSTEM_CLOCK, Clock
+from baton.scanner.weigh import GRACE_S
 from baton.store.retention import FOR_EVER, Keep
 
 
@@ -27,6 +28,8 @@ class Here:
     audit_days: int = 0
     zone: tzinfo = UTC
     """Whose days the reports count by."""
+    grace_s: float = GRACE_S
+    """How long what looks wrong must do so to be a finding."""
     clock: Clock = SYSTEM_CLOCK
 
 

@@ -36,13 +36,23 @@ def run(
     audit_days: int,
     report_zone: str,
     beat_interval_s: float,
+    grace_s: float,
 ) -> None:
     """Do what is handed over until SIGTERM or SIGINT."""
     engine = make_engine(database_url)
     redis = connect(redis_url, socket_timeout_s=None)
     queue = chores.queue(redis)
     here.install(
-        Here(engine, queue, public_url, tuple(webhook_hosts), keep, audit_days, zone.find(report_zone))
+        Here(
+            engine,
+            queue,
+            public_url,
+            tuple(webhook_hosts),
+            keep,
+            audit_days,
+            zone.find(report_zone),
+            grace_s,
+        )
     )
     # clients that wait for work have no time-out; a tally shall notice that nobody answers
     own_redis = connect(redis_url)

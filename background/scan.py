@@ -14,7 +14,9 @@ def scan(_period_ms: int) -> int:
     """Scan once; answers how many findings there are."""
     place = here()
     redis = place.queue.connection
-    report = look(place.engine, redis, by_whom="the background process", clock=place.clock)
+    report = look(
+        place.engine, redis, by_whom="the background process", grace_s=place.grace_s, clock=place.clock
+    )
     findings = [each for each in report.findings if not is_leftover(each)]
     if findings:
         checks = ", ".join(sorted({each.check_name for each in findings}))

@@ -14,8 +14,8 @@ from typing import Any
 
 from baton.scanner.checks import BY_NAME, CHECKS
 from baton.scanner.look import Report, look
-from baton.scanner.repair import is_repairable, repair
-from baton.scanner.weigh import GRACE_S
+from baton.scanner.repair import is_leftover, is_repairable, repair
+from baton.scanner.weigh import GRACE_S, grace_for
 from baton.store.engine import write
 from baton.store.findings import FindingView
 
@@ -32,12 +32,15 @@ _FOUND = 1
 
 def add_arguments(parser: Parser) -> None:
     """`--repair`, `--wait`, `--json`."""
-    parser.notes = "Exit code 0: all invariants hold; 1: something was found."
+    parser.notes = (
+        "Exit code 0: all invariants hold, or nothing but leftovers was found, which go by themselves;\n"
+        "1: something else was found."
+    )
     parser.examples = ["baton scan", "baton scan --repair"]
     parser.add_argument("--repair", action="store_true", help="repair what can be repaired safely")
     parser.add_argument(
-        "--wait", type=seconds, default=GRACE_S, metavar="SECONDS",
-        help="how long what looks wrong must do so to count (default: %(default)g)",
+        "--wait", type=seconds, metavar="SECONDS",
+        help=f"how long what looks wrong must do so to count (default: {GRACE_S:g}, or by the settings)",
     )  # fmt: skip
     add_json(parser)
 
@@ -45,21 +48,29 @@ def add_arguments(parser: Parser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Look, look again if something looks wrong, and say what is; 0 when nothing is."""
     with opened() as here:
-        report = _look(here, arguments.wait)
+        wait_s = _usual_wait_s(here) if arguments.wait is None else arguments.wait
+        report = _look(here, wait_s)
         if report.suspected:
-            text = f"what looks wrong: {report.suspected}; looking again in {arguments.wait:g} s"
+            text = f"what looks wrong: {report.suspected}; looking again in {wait_s:g} s"
             remark(text)
-            time.sleep(arguments.wait)
-            report = _look(here, arguments.wait)
+            time.sleep(wait_s)
+            report = _look(here, wait_s)
         repaired = 0
         if arguments.repair and report.findings:
             repaired = _repair(here, report.findings)
-            report = _look(here, arguments.wait)
+            report = _look(here, wait_s)
     if arguments.json:
         print(json.dumps(_facts(report, repaired), ensure_ascii=False))
     else:
         _show(report, repaired)
-    return _FOUND if report.findings else 0
+    return _FOUND if any(not is_leftover(each) for each in report.findings) else 0
+
+
+def _usual_wait_s(here: Installation) -> float:
+    return grace_for(
+        sweep_interval_s=here.settings.sweep_interval_s,
+        executor_dead_after_s=here.settings.executor_dead_after_s,
+    )
 
 
 def _look(here: Installation, grace_s: float) -> Report:

@@ -28,6 +28,8 @@ HEAD_RUNS = 10
 PEEKED_LANES = 2_000
 """Where more lanes have messages, each look takes others of them."""
 OLDEST_ENTRIES = 50
+IDLE_MS = 24 * 3_600_000
+"""A consumer that asked for nothing for so long is gone."""
 _LEASE = re.compile(rb"(\d+)\|([^|]*)\|([^|]*)\|(\d+)\|(\d+):(\d+):\d+:[A-Z]+:\d+:[01]:(\d+)(J?):", re.DOTALL)
 
 
@@ -76,6 +78,8 @@ class Stream:
     """By the clock of Redis."""
     held: tuple[Held, ...] = ()
     """The oldest of those that somebody has."""
+    idle_consumers: tuple[str, ...] = ()
+    """Consumers that have nothing, and have asked for nothing for a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +206,8 @@ def _stream(redis: Redis, keys: GroupKeys) -> Stream:
     seconds, micros = redis.time()
     oldest = _word(first[0][0]) if first else ""
     age_ms = seconds * 1000 + micros // 1000 - int(oldest.partition("-")[0]) if oldest else 0
-    return Stream(newest, oldest, age_ms, tuple(_pending(redis, results)))
+    idle = tuple(_idle_consumers(redis, results))
+    return Stream(newest, oldest, age_ms, tuple(_pending(redis, results)), idle)
 
 
 def _pending(redis: Redis, results: str) -> Iterable[Held]:
@@ -223,6 +228,18 @@ def _pending(redis: Redis, results: str) -> Iterable[Held]:
         )
         for each in found
     ]
+
+
+def _idle_consumers(redis: Redis, results: str) -> Iterator[str]:
+    try:
+        found = redis.xinfo_consumers(results, RESULTS_GROUP)
+    except ResponseError as problem:
+        if not any(word in str(problem) for word in ("NOGROUP", "no such key")):
+            raise
+        return
+    for each in found:
+        if each["pending"] == 0 and each["idle"] >= IDLE_MS:
+            yield _word(each["name"])
 
 
 def _pairs(redis: Redis, key: str) -> Iterator[tuple[bytes, bytes]]:

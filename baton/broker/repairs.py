@@ -12,7 +12,7 @@ from typing import cast
 from redis import Redis
 
 from . import control, keyspace, recovery, scripts
-from .keys import GroupKeys, job_of, owner_of
+from .keys import RESULTS_GROUP, GroupKeys, job_of, owner_of
 from .keyspace import Names
 
 _EXPIRY_S = 60
@@ -77,6 +77,12 @@ def forget_jobs(redis: Redis, app_name: str, job_ids: Collection[int]) -> None:
                 redis.hdel(keys.named(key), raw)
     for job in jobs:
         redis.hdel(keys.named("turns"), job)
+
+
+def dismiss_consumers(redis: Redis, app_name: str, names: Sequence[str]) -> None:
+    """Let the stream forget these consumers, unless one of them has something: that would be lost."""
+    keys = GroupKeys(app_name)
+    scripts.load("dismiss").run(redis, keys, [RESULTS_GROUP, *names])
 
 
 def raise_token(redis: Redis, app_name: str) -> None:

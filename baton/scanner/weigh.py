@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from ..store.findings import FindingView, Sighting
 
 GRACE_S = 30.0
-"""What is still there after so long is not on its way: a crash is put right within half of it."""
+"""What is still there after so long is not on its way: usually a crash is put right within half of it."""
 
 Key = tuple[str, str, str]
 
@@ -30,6 +30,11 @@ class Weighed:
     def suspected(self) -> int:
         """How much was seen that does not count yet."""
         return len(self.new) + sum(not each.is_confirmed for each in self.again)
+
+
+def grace_for(*, sweep_interval_s: float, executor_dead_after_s: float) -> float:
+    """The grace where sweeper and watcher take longer than usual: seconds."""
+    return max(GRACE_S, 3 * sweep_interval_s, 2 * executor_dead_after_s)
 
 
 def key_of(sighting: Sighting) -> Key:

@@ -90,3 +90,11 @@ def test_a_time_that_is_none_is_refused(redis, capsys):
         main(["scan", "--wait", "-1"])
 
     assert "'-1' is not a number of seconds" in capsys.readouterr().err
+
+
+def test_leftovers_are_shown_and_are_no_failure(redis, capsys):
+    redis.hset("baton:{demo}:cancels", "777", "killed|by nobody")
+
+    assert main(["scan", "--wait", "0"]) == 0
+
+    assert "flag.of_ended_run" in capsys.readouterr().out

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from redis import Redis
+
+from ...broker import repairs
+from ...store.findings import Sighting
 from ..check import Check, Clue, Seen
 
 
@@ -20,6 +24,15 @@ def _not_acknowledged(seen: Seen) -> Iterator[Clue]:
             yield Clue(each.entry_id, text)
 
 
+def _idle_consumer(seen: Seen) -> Iterator[Clue]:
+    for name in seen.redis.stream.idle_consumers:
+        yield Clue(name, "it has nothing, and has asked for nothing for a day")
+
+
+def _dismiss(redis: Redis, app_name: str, found: Sequence[Sighting]) -> None:
+    repairs.dismiss_consumers(redis, app_name, [each.subject for each in found])
+
+
 CHECKS = (
     Check(
         "results.waiting", "entry", "Results wait, and nobody applies them",
@@ -33,5 +46,11 @@ CHECKS = (
         "Its reader is gone or hangs, and no other has taken it over.",
         "Start a callbacks process: it takes over what was read and left.",
         _not_acknowledged,
+    ),
+    Check(
+        "results.idle_consumer", "consumer", "The results stream remembers a callbacks process that is gone",
+        "It only takes room.",
+        "Nothing: the background process clears it away.",
+        _idle_consumer, _dismiss, is_leftover=True,
     ),
 )  # fmt: skip

@@ -28,6 +28,7 @@ class Patient:
     waiting: int
     executor: Executor
     claimed: Claimed
+    monkeypatch: pytest.MonkeyPatch
 
     def key(self, name: str) -> str:
         return f"baton:{{{GROUP}}}:{name}"
@@ -54,7 +55,9 @@ def database() -> str:
 
 
 @pytest.fixture
-def patient(request: pytest.FixtureRequest, database: str, one_redis_url: str) -> Iterator[Patient]:
+def patient(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, database: str, one_redis_url: str
+) -> Iterator[Patient]:
     """Well, as it is."""
     url = request.getfixturevalue({"sqlite": "sqlite_url", "postgresql": "postgres_url"}[database])
     engine = make_engine(url)
@@ -68,6 +71,6 @@ def patient(request: pytest.FixtureRequest, database: str, one_redis_url: str) -
     executor = world.executor()
     (claimed,) = executor.claim(1)
     world.clock.advance(10)
-    yield Patient(world, group_id, job_id, log_ids[0], log_ids[1], executor, claimed)
+    yield Patient(world, group_id, job_id, log_ids[0], log_ids[1], executor, claimed, monkeypatch)
     world.close()
     engine.dispose()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from baton.broker import inventory
 from baton.broker.results import Results
 from baton.scanner.checks import BY_NAME, CHECKS
 from baton.scanner.repair import repair
@@ -203,6 +204,15 @@ def _(patient: Patient) -> object:
     (entry,) = Results(redis, patient.world.blocking, "dead").read([GROUP], count=1, block_ms=1)
     redis.xclaim(stream, "callbacks", "dead", 0, [entry.entry_id], idle=LONG_AGO_MS)
     return entry.entry_id
+
+
+@breaks("results.idle_consumer")
+def _(patient: Patient) -> object:
+    patient.monkeypatch.setattr(inventory, "IDLE_MS", 0)
+    results = Results(patient.world.redis, patient.world.blocking, "gone")
+    assert results.read([GROUP], count=1, block_ms=1) == []
+    patient.world.redis.xgroup_createconsumer(patient.key("results"), "callbacks", "gone")
+    return "gone"
 
 
 @breaks("executor.silent")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from baton.broker import repairs
 from baton.broker.keys import NUDGE, place_of, rq_result
 from baton.broker.nudge import nudge
 from baton.broker.results import Results
@@ -173,3 +174,17 @@ def test_two_clues_about_one_thing_are_one_finding(patient: Patient) -> None:
 
     assert [each.check_name for each in report.findings] == ["message.twice"]
     assert report.suspected == 1, "the executor of this world has a clock that stands still"
+
+
+def test_a_consumer_that_has_something_is_not_dismissed(patient: Patient) -> None:
+    patient.executor.settle([patient.claimed])
+    slow = Results(patient.world.redis, patient.world.blocking, "slow")
+    (entry,) = slow.read([GROUP], count=1, block_ms=1)
+    stream = patient.key("results")
+
+    repairs.dismiss_consumers(patient.world.redis, GROUP, ["slow"])
+    assert len(patient.world.redis.xinfo_consumers(stream, "callbacks")) == 1
+
+    slow.acknowledge([entry])
+    repairs.dismiss_consumers(patient.world.redis, GROUP, ["slow"])
+    assert patient.world.redis.xinfo_consumers(stream, "callbacks") == []

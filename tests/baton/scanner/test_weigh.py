@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from baton.scanner.weigh import Weighed, weigh
+from baton.scanner.weigh import GRACE_S, Weighed, grace_for, weigh
 from baton.store.findings import FindingView, Sighting
 
 RUN_7 = Sighting("run.nowhere", "demo", "7", "attempt 1", log_id=7)
@@ -79,3 +79,9 @@ def test_the_same_subject_in_another_group_is_another_finding():
     weighed = after(KNOWN, seen=(replace(RUN_7, app_name="other"),), now_ms=31_000)
 
     assert (len(weighed.new), weighed.gone) == (1, (1,))
+
+
+def test_the_grace_is_longer_where_sweeper_or_watcher_take_longer():
+    assert grace_for(sweep_interval_s=5, executor_dead_after_s=12) == GRACE_S
+    assert grace_for(sweep_interval_s=60, executor_dead_after_s=12) == 180
+    assert grace_for(sweep_interval_s=5, executor_dead_after_s=300) == 600
