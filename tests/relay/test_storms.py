@@ -15,6 +15,7 @@ from .storms import (
     Family,
     Finishes,
     Load,
+    Looker,
     alarms_raised,
     trigger_family,
     wait_out,
@@ -48,6 +49,7 @@ def test_each_row_is_ended_once_and_followed_once_whatever_kills_the_consumers(w
     }
     assert alarms_raised(baton.engine) == {"RETRY: told 1 times": 200}, "a failure with a retry left is none"
     assert baton.verdict().doubled == ()
+    until(Looker(baton, grace_s=0).sees_nothing, 30, "a scanner that sees nothing")
 
 
 def test_redis_may_be_away_under_load(whole_baton):
@@ -66,6 +68,7 @@ def test_redis_may_be_away_under_load(whole_baton):
     assert set(finishes.counts().values()) == {1}
     verdict = baton.verdict(planned=load.keys, serial=job_ids, in_order=True)
     assert verdict.is_clean, str(verdict)
+    until(Looker(baton, grace_s=0).sees_nothing, 30, "a scanner that sees nothing")
 
 
 def test_the_database_may_be_away_under_load(whole_baton, own_postgres):
@@ -90,3 +93,4 @@ def test_the_database_may_be_away_under_load(whole_baton, own_postgres):
     assert set(finishes.counts().values()) == {1}
     verdict = baton.verdict(planned=load.keys, serial=job_ids, in_order=True)
     assert verdict.is_clean, str(verdict)
+    until(Looker(baton, grace_s=0).sees_nothing, 30, "a scanner that sees nothing")
