@@ -12,7 +12,7 @@ alone, so that it takes no neighbour with it, and after `GIVE_UP_AFTER` it is pu
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -64,6 +64,7 @@ class Consumer:
         *,
         access_token: str,
         late_after_s: int = 0,
+        on_counted: Callable[[], None] = lambda: None,
         clock: Clock = SYSTEM_CLOCK,
         spans: ApplySpans | None = None,
     ) -> None:
@@ -72,6 +73,7 @@ class Consumer:
         self._results = results
         self._key_of = lru_cache(maxsize=None)(lambda app_name: group_key(access_token, app_name))
         self._late_after_s = late_after_s
+        self._on_counted = on_counted
         self._clock = clock
         self._spans = spans
         self._app_names: list[str] = []
@@ -97,6 +99,7 @@ class Consumer:
         began_ns = time.time_ns()
         applied = self._write(entries)
         counting.count(entries, applied, self._clock.now_ms())
+        self._on_counted()
         # committed, not yet acknowledged: read again after a crash, and then nothing changes
         failpoint("apply.committed")
         self._results.acknowledge(entries)

@@ -36,18 +36,24 @@ def run(
     name = new_executor_id()
     process_log.known_as(name)
     results = Results(redis, blocking, name)
+
+    def tell_what_was_counted() -> None:
+        tally_loop.wake()
+
     consumer = Consumer(
         engine,
         redis,
         results,
         access_token=access_token,
         late_after_s=round(late_after_s),
+        on_counted=tell_what_was_counted,
         spans=ApplySpans(tracing, Places(access_token)) if tracing is not None else None,
     )
     telemetry.event("process.started", consumer=name)
     loops = [Loop("consumer", consumer.step)]
     tally = Tally(redis, Role.CALLBACKS, name, interval_s=beat_interval_s, loops=loops)
-    run_until_signal([*loops, Loop("tally", tally.step)])
+    tally_loop = Loop("tally", tally.step)
+    run_until_signal([*loops, tally_loop])
     if tracing is not None:
         tracing.stop()
     telemetry.event("process.stopped", consumer=name)

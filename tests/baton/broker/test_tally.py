@@ -89,6 +89,20 @@ def test_what_was_counted_while_redis_was_away_is_told_when_it_is_back(redis_cli
     assert calls(redis_client) == 3
 
 
+def test_who_is_woken_speaks_soon_but_not_each_time(redis_client, process, monkeypatch):
+    monkeypatch.setattr(tally, "LEAST_PAUSE_S", 30.0)
+    one = process()
+    assert one.step() == 1.0
+    CALLS.add(1, "demo")
+
+    assert 0 < one.step() <= 30.0
+    assert calls(redis_client) == 0, "it has just spoken"
+
+    monkeypatch.setattr(tally, "LEAST_PAUSE_S", 0.0)
+    one.step()
+    assert calls(redis_client) == 1
+
+
 def test_many_series_are_told_in_several_words(redis_client, process):
     for n in range(2 * FIELDS_PER_WORD + 1):
         CALLS.add(n + 1, f"group-{n}")
