@@ -141,7 +141,10 @@ def _troubles(pulse: Pulse) -> Iterator[Line]:
     who = pulse.executor
     subject = f"executor {who.executor_id}"
     if pulse.skew_ms is None:
-        yield bad(subject, "it does not beat: if its machine is gone, its runs are taken back in seconds")
+        yield bad(
+            subject,
+            "it did not beat while it was listened to: if it is gone, its runs are taken back in seconds",
+        )
     elif abs(pulse.skew_ms) >= LARGEST_SKEW_MS:
         text = f"its clock is {told_skew(pulse.skew_ms)} this machine's: let both follow the same time server"
         yield warning(subject, text)
