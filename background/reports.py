@@ -1,18 +1,20 @@
 """Counts runs into the reports: once a minute, in small steps, for some seconds.
 
-Runs are read outside of any transaction that writes; a step writes the numbers of a thousand runs, which are
-a few rows. What a pass does not come to is counted by the next one.
+Runs are read outside of any transaction that writes, thousands at a time. A step writes what some of them add
+up to, however many they are, for a few hundred jobs at most. What a pass does not come to the next one does.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from baton import telemetry
 from baton.failpoints import failpoint
 from baton.store import report_rows, reports
 from baton.store.engine import read, write
 from baton.store.report_rows import Periods
+from baton.store.reports import Counted
 
 from .here import Here, here
 
@@ -20,8 +22,11 @@ NEW_SHARE_S = 5.0
 AGAIN_SHARE_S = 3.0
 """Of the minute, for new runs and for open ones, so that many of one kind do not hold up the other.
 Alarms wait in the same queue."""
-STEP_ROWS = 1_000
-PAUSE_S = 0.005
+READ_ROWS = 5_000
+STEP_LEAVES = {"sqlite": 300, "postgresql": READ_ROWS}
+"""Jobs and hours whose numbers change in one transaction: each is two rows, one by the day. SQLite's writer
+is asked for often and for short; on PostgreSQL nobody waits for these rows, and commits wait for the disk."""
+PAUSE_S = 0.02
 """Between two steps: who waits for SQLite's one writer has his turn."""
 _WRITERS_S = 3.0
 """So long others may take to end what they write; runs are counted up to where that is over."""
@@ -78,44 +83,53 @@ def _settled_id(place: Here) -> int | None:
 def _count_new(place: Here, periods: Periods, until_id: int) -> tuple[int, bool]:
     """How many were counted, and whether none is left."""
     counted = 0
+    most = STEP_LEAVES[place.engine.dialect.name]
     stop_s = place.clock.monotonic_s() + NEW_SHARE_S
     while place.clock.monotonic_s() < stop_s:
         with read(place.engine) as connection:
             from_id = reports.counted_until(connection)
-            runs = reports.following(connection, from_id, until_id, STEP_ROWS)
+            runs = reports.following(connection, from_id, until_id, READ_ROWS)
         if from_id >= until_id:
             return counted, True
         # the newest ids may be gone or never used
-        to_id = runs[-1].log_id if len(runs) == STEP_ROWS else until_id
-        news = reports.sums(runs, periods)
-        # read, not counted: after a crash here they are read again
-        failpoint("report.read")
-        with write(place.engine) as connection:
-            is_ours = reports.count(connection, runs, news, from_id, to_id)
-            # counted, not committed: after a crash here none of it has happened
-            failpoint("report.uncommitted")
-        if not is_ours:
-            return counted, False  # another process counts
-        counted += len(runs)
-        time.sleep(PAUSE_S)
+        last_id = runs[-1].log_id if len(runs) == READ_ROWS else until_id
+        for bite in list(reports.bites(runs, periods, most)) or [[]]:
+            to_id = last_id if not bite or bite[-1] is runs[-1] else bite[-1].log_id
+            if not _count_bite(place, periods, bite, from_id, to_id):
+                return counted, False  # another process counts
+            from_id = to_id
+            counted += len(bite)
     return counted, False
+
+
+def _count_bite(place: Here, periods: Periods, bite: Sequence[Counted], from_id: int, to_id: int) -> bool:
+    news = reports.sums(bite, periods)
+    # read, not counted: after a crash here they are read again
+    failpoint("report.read")
+    with write(place.engine) as connection:
+        is_ours = reports.count(connection, bite, news, from_id, to_id)
+        # counted, not committed: after a crash here none of it has happened
+        failpoint("report.uncommitted")
+    time.sleep(PAUSE_S)
+    return is_ours
 
 
 def _look_again(place: Here, periods: Periods) -> int:
     """How many came out otherwise; where a pass has to stop the next one goes on."""
     counted = 0
+    most = STEP_LEAVES[place.engine.dialect.name]
     stop_s = place.clock.monotonic_s() + AGAIN_SHARE_S
     with read(place.engine) as connection:
         after_id = began_at_id = reports.progress(connection).looked_id
     while place.clock.monotonic_s() < stop_s:
         with read(place.engine) as connection:
-            found = reports.still_open(connection, after_id, STEP_ROWS)
-        after_id = found[-1].log_id if len(found) == STEP_ROWS else 0
-        changed = [each for each in found if each.has_changed]
-        failpoint("report.looked")
-        if changed:
+            found = reports.still_open(connection, after_id, READ_ROWS)
+        after_id = found[-1].log_id if len(found) == READ_ROWS else 0
+        for bite in reports.bites((each for each in found if each.has_changed), periods, most):
+            failpoint("report.looked")
             with write(place.engine) as connection:
-                counted += reports.recount(connection, changed, after_id, periods)
+                counted += reports.recount(connection, bite, periods)
+            time.sleep(PAUSE_S)
         if not after_id:
             break
     if after_id != began_at_id:

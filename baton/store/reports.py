@@ -15,9 +15,9 @@ nothing. So whoever counts may die anywhere, and any number may count at once.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Select, and_, bindparam, delete, exists, func, not_, select, text, update
 
@@ -42,6 +42,11 @@ class Counted:
     started_at: int
     handle_time: int
     outcome: str | None
+
+    @property
+    def now(self) -> Counted | None:
+        """Itself, as `Open` has it."""
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +125,31 @@ def writers(connection: Connection) -> frozenset[str]:
 
 # what some runs add up to: pure
 
+_Run = TypeVar("_Run", Counted, Open)
+_Leaf = tuple[tuple[tuple[str, str], ...], int, int]
+"""The periods, the group and the job of a run."""
+
+
+def bites(runs: Iterable[_Run], periods: Periods, most: int) -> Iterator[list[_Run]]:
+    """The same runs in pieces, each of which changes the numbers of at most so many jobs and periods."""
+    bite: list[_Run] = []
+    leaves: set[_Leaf | None] = set()
+    for run in runs:
+        leaf = _leaf_of(run.now, periods) if run.now is not None else None
+        if leaf not in leaves and len(leaves) == most:
+            yield bite
+            bite, leaves = [], set()
+        bite.append(run)
+        leaves.add(leaf)
+    if bite:
+        yield bite
+
 
 def sums(runs: Iterable[Counted], periods: Periods) -> dict[Key, Totals]:
     """The numbers of runs that are counted for the first time."""
     leaves: dict[_Leaf, Totals] = defaultdict(Totals)
     for run in runs:
-        totals = leaves[periods.of(run.trigger_time), run.group_id, run.job_id]
+        totals = leaves[_leaf_of(run, periods)]
         totals.triggered += 1
         _add_ending(totals, run)
     return _rolled_up(leaves)
@@ -136,15 +160,15 @@ def differences(again: Iterable[Open], periods: Periods) -> dict[Key, Totals]:
     leaves: dict[_Leaf, Totals] = defaultdict(Totals)
     for each in again:
         if each.now is not None:
-            totals = leaves[periods.of(each.now.trigger_time), each.now.group_id, each.now.job_id]
+            totals = leaves[_leaf_of(each.now, periods)]
             if each.counted_as is not None:
                 totals.outcomes[each.counted_as] -= 1
             _add_ending(totals, each.now)
     return _rolled_up(leaves)
 
 
-_Leaf = tuple[tuple[tuple[str, str], ...], int, int]
-"""The periods, the group and the job of a run."""
+def _leaf_of(run: Counted, periods: Periods) -> _Leaf:
+    return periods.of(run.trigger_time), run.group_id, run.job_id
 
 
 def _rolled_up(leaves: Mapping[_Leaf, Totals]) -> dict[Key, Totals]:
@@ -224,6 +248,8 @@ _STILL_OPEN = (
     .limit(bindparam("limit"))
 )
 _COUNTED_AS = select(ReportOpen.log_id, ReportOpen.counted_as).where(among(ReportOpen.log_id))
+_TAKE_TURN = update(ReportProgress).values(counted_id=ReportProgress.counted_id)
+"""Who counts for the first time changes this row, too."""
 _CLOSE = delete(ReportOpen).where(among(ReportOpen.log_id))
 _STAYS_OPEN = update_many(
     ReportOpen.__table__,
@@ -247,9 +273,9 @@ def looked(connection: Connection, up_to_id: int) -> None:
     connection.execute(update(ReportProgress).values(looked_id=up_to_id))
 
 
-def recount(connection: Connection, changed: Iterable[Open], up_to_id: int, periods: Periods) -> int:
+def recount(connection: Connection, changed: Iterable[Open], periods: Periods) -> int:
     """Count again what came out otherwise; answers how many of them nobody else had counted meanwhile."""
-    looked(connection, up_to_id)  # first: this row is the lock
+    connection.execute(_TAKE_TURN)
     seen = {each.log_id: each for each in changed}
     rows = connection.execute(_COUNTED_AS, {"ids": list(seen)})
     fresh = [seen[log_id] for log_id, counted_as in rows if seen[log_id].counted_as == counted_as]
