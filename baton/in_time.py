@@ -24,6 +24,10 @@ class InTime:
 
     def ask(self, name: str, question: Callable[[], T], *, within_s: float) -> T:
         """The answer, or what the question raised; `TimeoutError` if it takes longer."""
+        return self.begin(name, question).result(within_s)
+
+    def begin(self, name: str, question: Callable[[], T]) -> Future[T]:
+        """Ask, and let the caller go on: its answer will come, unless it hangs."""
         with self._lock:
             answer = self._asked.get(name)
             if answer is None or answer.done():
@@ -31,8 +35,7 @@ class InTime:
                 threading.Thread(
                     target=_find, args=(question, answer), name=f"ask {name}", daemon=True
                 ).start()
-        found: T = answer.result(within_s)
-        return found
+        return answer
 
 
 def _find(question: Callable[[], object], answer: Future[Any]) -> None:

@@ -36,8 +36,8 @@ class Options:
     """What a scraper must show; empty: only this machine may ask for metrics, and no proxy on it."""
     ready_within_s: float = 2.0
     """A store that does not answer a health check within this time is as good as away."""
-    measured_within_s: float = 4.0
-    """The same for metrics, for each of the two: a scraper waits ten seconds."""
+    measured_within_s: float = 3.0
+    """The same for each question that metrics ask: there are three, and a scraper waits ten seconds."""
     report_zone: str = "UTC"
     """Whose days the reports count by."""
     max_streams: int = 8
