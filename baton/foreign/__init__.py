@@ -8,13 +8,15 @@ does not hold up the rest.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import InputError
 
-__all__ = ["ForeignJob", "Keys", "Left", "NotTaken", "Reading"]
+__all__ = ["ForeignJob", "Keys", "Left", "NotTaken", "Reading", "read_each"]
+
+T = TypeVar("T")
 
 
 class NotTaken(InputError):
@@ -66,6 +68,20 @@ class Reading:
     left: tuple[Left, ...] = ()
     groups: Mapping[str, str] = field(default_factory=dict)
     """Executor groups that its jobs name: app name -> title."""
+
+
+def read_each(
+    things: Iterable[T], place_of: Callable[[T], str], job_of: Callable[[T], ForeignJob]
+) -> Reading:
+    """Each thing as a job; one that cannot be read is left with the reason, and holds up no other."""
+    jobs: list[ForeignJob] = []
+    left: list[Left] = []
+    for thing in things:
+        try:
+            jobs.append(job_of(thing))
+        except InputError as problem:
+            left.append(Left.because(place_of(thing), problem))
+    return Reading(tuple(jobs), tuple(left))
 
 
 class Keys:

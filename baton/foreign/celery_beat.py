@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from ..errors import InputError
-from . import ForeignJob, Left, NotTaken, Reading
+from . import ForeignJob, NotTaken, Reading, read_each
 from .celery_task import Task, Timing, crontab, every, job_of
 
 _TAKEN = frozenset({"queue", "expires"})
@@ -16,14 +16,13 @@ _CRONTAB = ("minute", "hour", "day_of_week", "day_of_month", "month_of_year")
 
 def read(beat_schedule: Mapping[str, Any], *, zone: str) -> Reading:
     """Read it. `zone` is that of the Celery app, which its crontabs follow."""
-    jobs, left = list[ForeignJob](), list[Left]()
-    for name, entry in beat_schedule.items():
-        place = f"entry {str(name)!r}"
-        try:
-            jobs.append(_job(place, str(name), entry, zone))
-        except InputError as problem:
-            left.append(Left.because(place, problem))
-    return Reading(tuple(jobs), tuple(left))
+    return read_each(
+        beat_schedule.items(), _place, lambda item: _job(_place(item), str(item[0]), item[1], zone)
+    )
+
+
+def _place(item: tuple[str, Any]) -> str:
+    return f"entry {str(item[0])!r}"
 
 
 def _job(place: str, name: str, entry: Any, zone: str) -> ForeignJob:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ..errors import InputError
-from . import ForeignJob, Left, NotTaken, Reading
+from . import ForeignJob, NotTaken, Reading, read_each
 from .celery_task import Task, Timing, crontab, every, job_of
 
 _APP = "django_celery_beat."
@@ -29,15 +29,8 @@ _Tables = Mapping[tuple[str, Any], Mapping[str, Any]]
 def read(text: str) -> Reading:
     """Read a fixture; raises `InputError` if it is none."""
     tables = _tables(text)
-    jobs, left = list[ForeignJob](), list[Left]()
-    for (table, key), fields in tables.items():
-        if table == _TASK:
-            place = f"task {key}"
-            try:
-                jobs.append(_job(place, fields, tables))
-            except InputError as problem:
-                left.append(Left.because(place, problem))
-    return Reading(tuple(jobs), tuple(left))
+    tasks = [(f"task {key}", fields) for (table, key), fields in tables.items() if table == _TASK]
+    return read_each(tasks, lambda task: task[0], lambda task: _job(*task, tables))
 
 
 def _tables(text: str) -> _Tables:

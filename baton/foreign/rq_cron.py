@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..errors import InputError
-from . import ForeignJob, Keys, Left, Reading
+from . import ForeignJob, Keys, Reading, read_each
 from .rq_job import cron_of, said_of, timeout_of
 
 _PARAMETERS = ("func", "queue_name", "args", "kwargs", "interval", "cron", "job_timeout")
@@ -32,15 +32,12 @@ def read(text: str) -> Reading:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, MemoryError, RecursionError) as problem:
         raise InputError(f"it is not a Python file: {problem}") from None
-    names, jobs, left = _names_in(tree), list[ForeignJob](), list[Left]()
-    keys = Keys()
-    for call in _calls_in(tree, names):
-        place = f"line {call.lineno}"
-        try:
-            jobs.append(_job(place, call, names, keys))
-        except InputError as problem:
-            left.append(Left.because(place, problem))
-    return Reading(tuple(jobs), tuple(left))
+    names, keys = _names_in(tree), Keys()
+    return read_each(_calls_in(tree, names), _place, lambda call: _job(call, names, keys))
+
+
+def _place(call: ast.Call) -> str:
+    return f"line {call.lineno}"
 
 
 class _Names:
@@ -97,7 +94,7 @@ def _calls_in(tree: ast.Module, names: _Names) -> Iterator[ast.Call]:
             yield call
 
 
-def _job(place: str, call: ast.Call, names: _Names, keys: Keys) -> ForeignJob:
+def _job(call: ast.Call, names: _Names, keys: Keys) -> ForeignJob:
     given = _given(call)
     if "func" not in given or "queue_name" not in given:
         raise InputError("register() needs a function and a queue")
@@ -117,7 +114,7 @@ def _job(place: str, call: ast.Call, names: _Names, keys: Keys) -> ForeignJob:
     if limit_s := timeout_of(options.get("job_timeout")):
         said["timeout"] = limit_s
     notes = tuple(f"its {each} is not taken over" for each in _NOT_TAKEN if each in given)
-    return ForeignJob(keys.of(name), place, expression, said, notes=notes)
+    return ForeignJob(keys.of(name), _place(call), expression, said, notes=notes)
 
 
 def _given(call: ast.Call) -> dict[str, ast.expr]:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..errors import InputError
-from . import ForeignJob, Left, Reading, plain_pickle
+from . import ForeignJob, Reading, plain_pickle, read_each
 from .rq_job import cron_of, said_of, timeout_of
 
 _MOST_BYTES = 1 << 20
@@ -44,17 +44,14 @@ class _Call:
 
 def read(scheduled: list[ScheduledJob], *, zone: str) -> Reading:
     """Read them. `zone` counts for those that follow the local time of their scheduler."""
-    jobs, left = list[ForeignJob](), list[Left]()
-    for each in scheduled:
-        place = f"job {each.id}"
-        try:
-            jobs.append(_job(place, each, zone))
-        except InputError as problem:
-            left.append(Left.because(place, problem))
-    return Reading(tuple(jobs), tuple(left))
+    return read_each(scheduled, _place, lambda each: _job(each, zone))
 
 
-def _job(place: str, scheduled: ScheduledJob, zone: str) -> ForeignJob:
+def _place(scheduled: ScheduledJob) -> str:
+    return f"job {scheduled.id}"
+
+
+def _job(scheduled: ScheduledJob, zone: str) -> ForeignJob:
     fields = scheduled.fields
     if not fields:
         raise InputError("its hash is gone, and with it what it would run")
@@ -71,7 +68,7 @@ def _job(place: str, scheduled: ScheduledJob, zone: str) -> ForeignJob:
     hindrances = [call.hindrance] if call.hindrance else []
     if meta.get("repeat") is not None:
         hindrances.append(f"it repeats {meta['repeat']} more times there, and without end here")
-    return ForeignJob(scheduled.id, place, expression, said, hindrance="; ".join(hindrances))
+    return ForeignJob(scheduled.id, _place(scheduled), expression, said, hindrance="; ".join(hindrances))
 
 
 def _schedule(meta: Mapping[str, Any], due_s: float, zone: str) -> tuple[dict[str, Any], str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from ..children import find_cycle, read_ids
 from ..errors import InputError
 from ..schedule.cron import is_quartz
 from ..vocabulary import GlueType, ScheduleType
-from . import ForeignJob, Left, Reading, sql_inserts
+from . import ForeignJob, Left, Reading, read_each, sql_inserts
 from .sql_inserts import BadRow, Literal, Row
 
 _GROUPS, _JOBS = "xxl_job_group", "xxl_job_info"
@@ -37,28 +37,21 @@ _NAME_CHARS, _TITLE_CHARS = 128, 64
 
 def read(dump: str, *, zone: str) -> Reading:
     """Read a dump. `zone` is where the clock of its admin hangs: all its schedules follow that one."""
-    rows, left = list[Row](), list[Left]()
-    for found in sql_inserts.read(dump, _COLUMNS):
-        if isinstance(found, BadRow):
-            left.append(Left(f"line {found.line}", found.reason, is_problem=True))
-        else:
-            rows.append(found)
+    found = list(sql_inserts.read(dump, _COLUMNS))
+    bad = [Left(f"line {row.line}", row.reason, is_problem=True) for row in found if isinstance(row, BadRow)]
+    rows = [row for row in found if isinstance(row, Row)]
     titles = {
         _text(row.values, "id"): (_text(row.values, "app_name"), _text(row.values, "title"))
         for row in rows
         if row.table == _GROUPS
     }
-    jobs: list[ForeignJob] = []
-    for row in rows:
-        if row.table == _JOBS:
-            try:
-                jobs.append(_job(row, titles, zone))
-            except InputError as problem:
-                left.append(Left.because(_place(row), problem))
-    groups = {name: title[:_TITLE_CHARS] or name for name, title in titles.values()}
-    used = {job.said["group"] for job in jobs}
+    reading = read_each(
+        [row for row in rows if row.table == _JOBS], _place, lambda row: _job(row, titles, zone)
+    )
     return Reading(
-        tuple(_without_circles(jobs)), tuple(left), {name: groups[name] for name in groups if name in used}
+        tuple(_without_circles(reading.jobs)),
+        (*bad, *reading.left),
+        {app_name: title[:_TITLE_CHARS] for app_name, title in titles.values()},
     )
 
 
@@ -157,7 +150,7 @@ def _notes(values: Mapping[str, Literal]) -> Iterator[str]:
         yield f"its alarms went to {mail}: make a channel for that, and choose it in the job"
 
 
-def _without_circles(jobs: list[ForeignJob]) -> Iterator[ForeignJob]:
+def _without_circles(jobs: Sequence[ForeignJob]) -> Iterator[ForeignJob]:
     """The same, but for children that are not there and those that lead back."""
     there = {job.key for job in jobs}
     edges: dict[int, list[int]] = {}

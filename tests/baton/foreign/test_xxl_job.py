@@ -111,8 +111,8 @@ def test_children_are_taken_but_for_themselves_circles_and_the_unknown():
     assert three.notes == ("its child 1 is left out: it leads back here, for ever",)
 
 
-def test_groups_that_are_used_come_with_their_titles():
-    assert read({}).groups == {"shop-executor": "Shop"}
+def test_groups_come_with_their_titles():
+    assert read({}).groups == {"shop-executor": "Shop", "spare": "Spare"}
 
 
 def test_a_table_from_before_schedule_types():
