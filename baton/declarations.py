@@ -10,8 +10,8 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -98,6 +98,8 @@ STOPPED = "stopped"
 """Whether a new job waits for a person to start it; one that is there is not touched."""
 OF_FILES = frozenset({"glue_type", "glue_source", STOPPED})
 """What `@job` may not say: it declares a function and no script, and new code is meant to run."""
+CHILD_NAMES = "child_names"
+"""In place of ids, names of children that are declared in the same place: ids come when they are made."""
 CHANNELS = "alarm_channels"
 """Names of channels. People know them by these, jobs by their ids: `store/declared.py` looks them up."""
 _SWITCHES = frozenset(["retry_refused", "alarms_only_chosen"])
@@ -123,6 +125,8 @@ class Declaration:
     """The script, if it has one."""
     is_stopped: bool = False
     """A new job waits for a person to start it."""
+    children: tuple[str, ...] = ()
+    """Keys of the declared jobs that its success triggers."""
 
     def to_json(self) -> str:
         """As it is kept with the job."""
@@ -162,8 +166,9 @@ def _read(source: str, name: str, said: Any, default_group: str, problems: list[
     group = str(values.get("app_name", default_group))
     if group and not APP_NAME.fullmatch(group):
         raise InputError(f"group is {group[:64]!r}; it has 1 to 64 letters, digits, '-', '_' and '.'")
-    key = f"{source}:{group}/{name}" if source == FROM_CODE else f"{source}:{name}"
-    return Declaration(key, group, values, script, is_stopped)
+    place = f"{source}:{group}/" if source == FROM_CODE else f"{source}:"
+    children = tuple(f"{place}{child}" for child in values.pop(CHILD_NAMES, ()))
+    return Declaration(f"{place}{name}", group, values, script, is_stopped, children)
 
 
 def _take_script(values: dict[str, Any], said: Mapping[str, Any]) -> str:
@@ -209,7 +214,9 @@ def _value(source: str, field: str, value: Any) -> dict[str, Any]:
             raise InputError(f"{field} is {value!r}; give a whole number from {least} to {most:,}")
         return {column: value}
     if column == CHANNELS:
-        return {column: _names_in(field, value)}
+        return {column: _names_in(field, value, "channels")}
+    if column == "child_job_ids" and _is_list(value) and any(_is_name(each) for each in value):
+        return {CHILD_NAMES: _names_in(field, value, "jobs")}
     if column in _SWITCHES or column == STOPPED:
         if not isinstance(value, bool):
             raise InputError(f"{field} is {value!r}; it is true or false")
@@ -235,10 +242,14 @@ def _text(field: str, column: str, value: Any) -> str:
     return text
 
 
-def _names_in(field: str, value: Any) -> list[str]:
+def _is_name(child: Any) -> bool:
+    return isinstance(child, str) and not child.strip().isdigit()
+
+
+def _names_in(field: str, value: Any, things: str) -> list[str]:
     names = list(value) if _is_list(value) else [value]
     if not all(isinstance(name, str) and name for name in names):
-        raise InputError(f"{field} is {value!r}; give the names of channels, as [ops, mail to finance]")
+        raise InputError(f"{field} is {value!r}; give the names of {things}, as [ops, mail to finance]")
     return list(dict.fromkeys(names))
 
 
@@ -256,6 +267,32 @@ def _check_schedule(values: Mapping[str, Any]) -> None:
         check(schedule)
     except ScheduleError as problem:
         raise InputError(str(problem)) from None
+
+
+def with_children(declarations: Sequence[Declaration], ids: Mapping[str, int]) -> list[Declaration]:
+    """The same, with the ids of children that are named, where all of them are made already.
+
+    `ids` are those of declared jobs by their keys. Raises `InputError` for names that nothing declares.
+    """
+    known = {each.key for each in declarations} | ids.keys()
+    problems = [
+        f"{each.key}: there is no {child} to be its child"
+        for each in declarations
+        for child in each.children
+        if child not in known
+    ]
+    if problems:
+        raise InputError(*problems)
+    return [_with_child_ids(each, ids) for each in declarations]
+
+
+def _with_child_ids(declaration: Declaration, ids: Mapping[str, int]) -> Declaration:
+    if not declaration.children or not ids.keys() >= set(declaration.children):
+        return declaration
+    joined = ",".join(str(ids[child]) for child in declaration.children)
+    if len(joined) > _TEXTS["child_job_ids"]:
+        raise InputError(f"{declaration.key}: it has {len(declaration.children)} children, which is too many")
+    return replace(declaration, values={**declaration.values, "child_job_ids": joined})
 
 
 # compared with what is stored

@@ -41,6 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
             for each in done:
                 act = store.prune if each.change is Change.GONE else store.apply
                 act(connection, each, now_ms)
+            store.link_children(connection, done, now_ms)
             store.check_children(connection)
             if done:
                 keys = [each.key for each in done]

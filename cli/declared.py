@@ -46,7 +46,7 @@ def differences(
     if not arguments.no_code:
         found += _read("@job", FROM_CODE, _jobs_in_code(settings), settings)
         sources.append(f"{FROM_CODE}:{settings.groups[0]}/")
-    found = declared.with_channels(connection, found)
+    found = declared.with_children(connection, declared.with_channels(connection, found))
     return declarations.compare(found, declared.all_declared(connection), sources)
 
 
@@ -78,6 +78,8 @@ def show_one(each: Difference) -> None:
         who = "  (edited by an operator)" if field.is_edit and each.change is not Change.NEW else ""
         before = "" if each.change is Change.NEW else f"{field.stored!r} → "
         print(f"    {field.field}: {before}{field.declared!r}{who}")
+    if each.change is Change.NEW and each.declaration and each.declaration.children:
+        print(f"    children: {', '.join(each.declaration.children)}")
     for name in each.dropped:
         print(f"    {name}: not declared any more; it stays as it is")
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -39,7 +38,8 @@ def save(reading: Reading, path: Path, wish: Wish) -> bool:
     """Write it, and say what is left out; False if something could not be read."""
     found, left = import_plan.declare(reading, wish, FROM_FILE)
     good = [job for job, _ in found]
-    text = _HEAD.format(source=wish.source, path=path) + "".join(_entry(job, wish) for job in good)
+    there = {job.key for job in good}
+    text = _HEAD.format(source=wish.source, path=path) + "".join(_entry(job, wish, there) for job in good)
     try:
         with path.open("w" if wish.overwrites else "x", encoding="utf-8") as file:
             file.write(text if good else text.replace("jobs:", "jobs: {}"))
@@ -55,22 +55,18 @@ def save(reading: Reading, path: Path, wish: Wish) -> bool:
     return not any(each.is_problem for each in left)
 
 
-def _entry(job: ForeignJob, wish: Wish) -> str:
-    said: dict[str, Any] = {**({"group": wish.group} if wish.group else {}), **job.said}
+def _entry(job: ForeignJob, wish: Wish, there: Collection[str]) -> str:
+    group = {"group": wish.group} if wish.group else {}
+    said = {**group, **import_plan.said_of(job, wish, there)}
     if not (wish.starts and job.is_active) or job.hindrance:
         said[STOPPED] = True
-    entry = yaml.dump(
-        {f"{wish.source}/{job.key}": said}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100
+    entry = {wish.name_of(job.key): said}
+    text = yaml.dump(entry, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+    return "\n" + "".join(
+        f"  {line}\n" if line else "\n" for line in (*_comments(job), *text.split("\n")[:-1])
     )
-    return "".join(f"  {line}".rstrip() + "\n" for line in (*_comments(job), *entry.split("\n")[:-1]))
 
 
 def _comments(job: ForeignJob) -> Iterator[str]:
-    yield ""
-    children = (
-        [f"its success triggers {', '.join(job.children)}: give their ids as children:"]
-        if job.children
-        else []
-    )
-    for remark in (f"{job.place}: {job.expression}", *remarks(job), *children):
+    for remark in (f"{job.place}: {job.expression}", *remarks(job)):
         yield "# " + " ".join(printable(remark).split())

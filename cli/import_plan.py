@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -28,6 +29,10 @@ class Wish:
     """Schedules that are followed there are followed here."""
     overwrites: bool
     """Also what operators edited."""
+
+    def name_of(self, key: str) -> str:
+        """What a job is declared under."""
+        return f"{self.source}/{key}"
 
     @property
     def changes(self) -> set[Change]:
@@ -72,7 +77,7 @@ def compare(connection: Connection, reading: Reading, wish: Wish) -> Plan:
     """What applying would do."""
     found, left = declare(reading, wish)
     stored = {str(job.declared_key): job for job in store.all_declared(connection)}
-    wanted = [_with_children(job, declaration, wish, stored) for job, declaration in found]
+    wanted = store.with_children(connection, [declaration for _, declaration in found])
     planned = [
         Planned(job, difference, wish.starts and _may_start(job, stored.get(difference.key)))
         for (job, _), difference in zip(found, declarations.compare(wanted, stored.values(), ()), strict=True)
@@ -88,9 +93,7 @@ def apply(connection: Connection, reading: Reading, wish: Wish, now_ms: int) -> 
     for each in plan.jobs:
         if each.difference.change in wish.changes:
             store.apply(connection, each.difference, now_ms)
-    for each in compare(connection, reading, wish).jobs:  # children have ids only now
-        if each.difference.change is Change.CHANGED:
-            store.apply(connection, each.difference, now_ms)
+    store.link_children(connection, [each.difference for each in plan.jobs], now_ms)
     store.check_children(connection)
     ids = {job.declared_key: job.id for job in store.all_declared(connection)}
     for each in plan.jobs:
@@ -103,32 +106,28 @@ def declare(
     reading: Reading, wish: Wish, kind: str = FROM_IMPORT
 ) -> tuple[list[tuple[ForeignJob, Declaration]], list[Left]]:
     """What each job is declared as, and all that is left out."""
-    found: dict[str, tuple[ForeignJob, Declaration]] = {}
     left = list(reading.left)
+    found: dict[str, tuple[ForeignJob, Declaration]] = {}
     for job in reading.jobs:
-        said = {f"{wish.source}/{job.key}": {**job.said, STOPPED: True}}
         try:
-            (declaration,) = declarations.read_all(kind, said, wish.group)
-            if declaration.key in found:
-                raise InputError(
-                    f"the job at {found[declaration.key][0].place} has the key {job.key!r} already"
-                )
+            if job.key in found:
+                raise InputError(f"the job at {found[job.key][0].place} has the key {job.key!r} already")
+            found[job.key] = (job, _declaration(job, wish, kind, ()))
         except InputError as problem:
             left.append(Left.because(job.place, problem))
-        else:
-            found[declaration.key] = (job, declaration)
-    return list(found.values()), left
+    return [(job, _declaration(job, wish, kind, found.keys())) for job, _ in found.values()], left
 
 
-def _with_children(
-    job: ForeignJob, declaration: Declaration, wish: Wish, stored: Mapping[str, DeclaredJob]
-) -> Declaration:
-    """The same with the ids of its children, once all of them are there."""
-    children = [stored.get(f"{FROM_IMPORT}:{wish.source}/{key}") for key in job.children]
-    ids = [str(child.id) for child in children if child]
-    if not ids or len(ids) < len(children):
-        return declaration
-    return replace(declaration, values={**declaration.values, "child_job_ids": ",".join(ids)})
+def _declaration(job: ForeignJob, wish: Wish, kind: str, there: Collection[str]) -> Declaration:
+    said = {wish.name_of(job.key): {**said_of(job, wish, there), STOPPED: True}}
+    (declaration,) = declarations.read_all(kind, said, wish.group)
+    return declaration
+
+
+def said_of(job: ForeignJob, wish: Wish, there: Collection[str]) -> dict[str, Any]:
+    """What a job is declared as, with those of its children that are there."""
+    children = [wish.name_of(child) for child in job.children if child in there]
+    return {**job.said, **({"children": children} if children else {})}
 
 
 def _may_start(job: ForeignJob, stored: DeclaredJob | None) -> bool:

@@ -67,7 +67,7 @@ class Reading:
     jobs: tuple[ForeignJob, ...]
     left: tuple[Left, ...] = ()
     groups: Mapping[str, str] = field(default_factory=dict)
-    """Executor groups that its jobs name: app name -> title."""
+    """Executor groups that it knows: app name -> title."""
 
 
 def read_each(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from sqlalchemy import Connection, select, update
 
 from ..children import find_cycle
-from ..declarations import CHANNELS, Change, Declaration, Difference
+from ..declarations import CHANNELS, Change, Declaration, Difference, compare
+from ..declarations import with_children as with_child_ids
 from ..errors import InputError, ScheduleError
 from ..script_source import in_short
 from ..vocabulary import ScheduleType
@@ -79,6 +80,24 @@ def apply(connection: Connection, difference: Difference, now_ms: int) -> None:
         _make(connection, declaration, now_ms)
     else:
         _change(connection, difference.job_id, declaration, now_ms)
+
+
+def with_children(connection: Connection, declarations: Sequence[Declaration]) -> list[Declaration]:
+    """The same, with the ids of children that are named and made already; raises `InputError`."""
+    return with_child_ids(declarations, _ids_by_key(connection))
+
+
+def link_children(connection: Connection, made: Iterable[Difference], now_ms: int) -> None:
+    """Give their children to those jobs whose children were made only after them."""
+    parents = [each.declaration for each in made if each.declaration and each.declaration.children]
+    for difference in compare(with_children(connection, parents), all_declared(connection), ()):
+        if difference.change is Change.CHANGED:
+            apply(connection, difference, now_ms)
+
+
+def _ids_by_key(connection: Connection) -> dict[str, int]:
+    rows = connection.execute(select(Job.declared_key, Job.id).where(Job.declared_key.is_not(None)))
+    return {str(key): job_id for key, job_id in rows}
 
 
 def check_children(connection: Connection) -> None:

@@ -187,7 +187,52 @@ def test_what_is_gone_is_stopped_only_when_asked_to(place, stored, capsys):
     assert stored()["nightly"].trigger_status == 1
 
 
+def test_children_are_declared_by_name_before_they_are_there(place, stored, capsys):
+    (place / "jobs.yaml").write_text(
+        "jobs: {first: {every: 60, children: [second, third]}, second: {}, third: {}}"
+    )
+    main(["plan", "--no-code"])
+    assert "children: file:second, file:third" in capsys.readouterr().out
+
+    assert main(["apply", "--no-code"]) == 0
+
+    made = stored()
+    assert made["first"].child_job_ids == f"{made['second'].id},{made['third'].id}"
+    assert main(["plan", "--no-code"]) == 0
+    (place / "jobs.yaml").write_text(
+        "jobs: {first: {every: 60, children: [third, fourth]}, third: {}, fourth: {}}"
+    )
+    assert main(["apply", "--no-code"]) == 0
+    assert stored()["first"].child_job_ids == f"{made['third'].id},{stored()['fourth'].id}"
+    assert main(["plan", "--no-code"]) == 3, "the one that is gone"
+
+
+def test_more_children_than_fit_are_refused_and_nothing_is_made(place, stored, capsys):
+    names = [f"job-{number}" for number in range(200)]
+    jobs_said = {"first": {"children": names}, **{name: {} for name in names}}
+    (place / "jobs.yaml").write_text(json.dumps({"jobs": jobs_said}))
+
+    assert main(["apply", "--no-code"]) == 1
+
+    assert "file:first: it has 200 children" in capsys.readouterr().err
+    assert stored() == {}
+
+
+def test_children_of_code_are_handlers_of_the_same_group(place, stored):
+    name = f"declared_{place.name.replace('-', '_')}.py"
+    (place / name).write_text(CODE.replace("retries=2", 'retries=2, children=["by-hand"]') + "\n")
+    (place / name).write_text(
+        (place / name).read_text().replace('@job("by-hand")', '@job("by-hand", every=60)')
+    )
+    main(["apply"])
+
+    assert stored()["nightly"].child_job_ids == str(stored()["by-hand"].id)
+
+
 BAD = {
+    "jobs: {a: {children: [b]}}": "file:a: there is no file:b to be its child",
+    "jobs: {a: {children: [b]}, b: {children: [a]}}": "go round",
+    "jobs: {a: {children: [b, 7]}, b: {}}": "give the names of jobs",
     "jobs: {a: {crn: '* * * * *'}}": "did you mean 'cron'",
     "jobs: {a: {cron: '61 * * * *'}}": "61",
     "jobs: {a: {zone: Mars/Olympus, cron: '* * * * *'}}": "Mars/Olympus",

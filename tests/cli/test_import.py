@@ -6,17 +6,24 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from rq.job import Job as RqJob
 from sqlalchemy import select
 
 from baton.broker.keys import RQ_SCHEDULED
+from baton.foreign import ForeignJob, Reading
 from baton.store import glue, groups, jobs
 from baton.store.engine import make_engine, write
 from baton.store.models import Job
+from cli import import_file
 from cli.__main__ import main
+from cli.import_plan import Wish
 from tests.processes import ROOT
 
 CRONTAB = """CRON_TZ=Europe/Berlin
@@ -246,6 +253,32 @@ def test_jobs_of_xxl_job_come_with_groups_scripts_and_children(place, stored, ca
     assert titles["shop"] == "The shop"
     assert main(["import", "xxl-job", "dump.sql", "--zone", "Asia/Shanghai", "--start"]) == 0
     assert stored() == made
+
+
+def test_a_file_to_review_has_scripts_and_children_of_xxl_job(place, stored):
+    (place / "dump.sql").write_text(XXL_JOB)
+
+    assert main(["import", "xxl-job", "dump.sql", "-o", "mine.yaml"]) == 0
+    with write(stored.engine) as connection:
+        groups.ensure(connection, "shop", "The shop", 5)
+    assert main(["apply", "--no-code", "--file", "mine.yaml"]) == 0
+
+    first, script, groovy = (stored()[f"file:xxl-job/{number}"] for number in (1, 2, 3))
+    assert first.child_job_ids == f"{script.id},{groovy.id}"
+    with stored.engine.connect() as connection:
+        assert glue.current(connection, script.id).source == 'echo "it\'s"\nexit 0\n'
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\x00")), st.text(alphabet=" \t\n#:'|x"))
+def test_whatever_a_job_says_stands_in_the_file_unchanged(param, description):
+    said = {"handler": "x", "param": param, "description": description}
+    reading = Reading((ForeignJob("k", "line 1", "@daily", said, notes=(param, "two\nlines")),))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "mine.yaml")
+        import_file.save(reading, path, Wish("crontab", "", starts=False, overwrites=False))
+        found = yaml.safe_load(path.read_text("utf-8"))
+
+    assert found == {"jobs": {"crontab/k": {**said, "stopped": True}}}
 
 
 def test_a_job_that_is_there_twice_is_a_problem(place, stored, capsys):
