@@ -16,7 +16,7 @@ from dashboard import Options, create_app
 ANSWER_WITHIN_S = 2.0
 """A page waits this long for Redis before it is shown without what Redis knows."""
 
-settings = config.start_process("web", os.environ)
+settings = config.start_process("web", os.environ, carries_runs=False)
 
 try:
     archive = Archive.at(settings.log_archive_url) if settings.log_archive_url else None

@@ -535,17 +535,29 @@ def load(environ: Mapping[str, str], *, unneeded: Collection[str] = ()) -> Setti
     return Settings(**values)
 
 
-def start_process(role: str, environ: Mapping[str, str], *, unneeded: Collection[str] = ()) -> Settings:
+def start_process(
+    role: str, environ: Mapping[str, str], *, unneeded: Collection[str] = (), carries_runs: bool = True
+) -> Settings:
     """As `load_or_exit`, for a process that keeps running: its log and its failpoints are set up.
 
-    The log first: what is wrong with the settings stands in it, in the form that was asked for.
+    The log first: what is wrong with the settings stands in it, in the form that was asked for. A process
+    that carries runs does not begin on a Redis that could lose them; one that does not answer is waited for.
     """
     form = environ.get("BATON_LOG_FORMAT", "").strip() or process_log.TEXT
     process_log.set_up(role, form=form)
     settings = load_or_exit(environ, unneeded=unneeded)
     process_log.set_up(role, settings.log_level, settings.log_format)
     failpoints.arm(settings.failpoints)
+    if carries_runs:
+        _look_at_redis(settings)
     return settings
+
+
+def _look_at_redis(settings: Settings) -> None:
+    from baton.broker import doctor  # who only reads settings does not load it
+
+    if reasons := doctor.reasons_to_refuse(settings.redis_url, is_production=settings.is_production):
+        exit_with(SettingsError(*(f"REDIS_URL: {reason}" for reason in reasons)))
 
 
 def wants_spans(settings: Settings, environ: Mapping[str, str]) -> bool:

@@ -13,7 +13,7 @@ from baton.vocabulary import Role
 # not `import config`: gunicorn takes that name for its own setting
 from config import start_process
 
-_settings = start_process("web", os.environ)
+_settings = start_process("web", os.environ, carries_runs=False)
 _host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
 
 bind = f"{_host}:{_settings.port}"

@@ -17,11 +17,14 @@ from redis.exceptions import BusyLoadingError, RedisError, ResponseError
 from ..checkup import LARGEST_SKEW_MS, Line, Verdict, bad, good, risk, told_skew, warning
 from ..clock import SYSTEM_CLOCK, Clock
 from ..errors import BrokerError
+from .client import connect
 
 OLDEST_VERSION = (6, 2)
 VERSION = "redis version"
+PERSISTENCE = "redis persistence"
 _NEARLY_FULL = 0.9
 _OPEN_TO_ALL = "default nopass"
+_LOADING = "It is still loading its data, and runs scripts when it has: wait a moment."
 
 _FIRST_SAFE_VERSIONS: dict[str, dict[tuple[int, ...], tuple[int, ...]]] = {
     # the releases that closed remote code execution through scripts (CVE-2025-49844)
@@ -55,6 +58,21 @@ def examine(redis: Redis, *, is_production: bool, clock: Clock = SYSTEM_CLOCK) -
         _of_access(user, over_network=over_network, is_production=is_production),
         _of_scripts(redis),
     ]
+
+
+def reasons_to_refuse(url: str, *, is_production: bool) -> list[str]:
+    """Why a process must not begin on this Redis; none if it does not answer, or loads its data.
+
+    One without an append-only file is not among them: hosted servers may have none, and what it forgets is
+    pushed again from SQL. `doctor` calls it bad all the same.
+    """
+    with connect(url) as redis:
+        try:
+            lines = examine(redis, is_production=is_production)
+        except BrokerError:
+            return []
+    bad_ones = (line for line in lines if line.verdict is Verdict.BAD)
+    return [line.text for line in bad_ones if line.subject != PERSISTENCE and line.text != _LOADING]
 
 
 def check(redis: Redis, *, is_production: bool, clock: Clock = SYSTEM_CLOCK) -> list[Line]:
@@ -104,17 +122,17 @@ def _of_role(info: Mapping[str, Any]) -> list[Line]:
 
 
 def _of_persistence(info: Mapping[str, Any], *, is_production: bool) -> list[Line]:
-    subject, lines = "redis persistence", []
+    lines = []
     if not int(info.get("aof_enabled", 0)):
         text = (
             "It keeps no append-only file, so a restart forgets every waiting run until the sweeper "
             "pushes it again: set appendonly yes."
         )
-        lines.append(risk(subject, text, is_production=is_production))
+        lines.append(risk(PERSISTENCE, text, is_production=is_production))
     if info.get("aof_last_write_status", "ok") != "ok" or info.get("rdb_last_bgsave_status", "ok") != "ok":
         text = "It could not write to its disk and may refuse writes: free some space."
-        lines.append(risk(subject, text, is_production=is_production))
-    return lines or [good(subject, "an append-only file, and the last write to it went well")]
+        lines.append(risk(PERSISTENCE, text, is_production=is_production))
+    return lines or [good(PERSISTENCE, "an append-only file, and the last write to it went well")]
 
 
 def _of_eviction(info: Mapping[str, Any], *, is_production: bool) -> Line:
@@ -174,7 +192,7 @@ def _of_scripts(redis: Redis) -> Line:
     try:
         answer = redis.eval("return redis.call('TIME')[1]", 0)
     except BusyLoadingError:
-        return bad(subject, "It is still loading its data, and runs scripts when it has: wait a moment.")
+        return bad(subject, _LOADING)
     except RedisError as problem:
         text = f"It refuses scripts ({problem}): allow EVAL, EVALSHA and SCRIPT LOAD to this user."
         return bad(subject, text)

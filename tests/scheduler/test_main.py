@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from baton.broker import recovery
+from baton.broker.client import connect
 from baton.broker.nudge import nudge
 
 from ..factories import ACCESS_TOKEN
@@ -74,3 +75,18 @@ def test_two_schedulers_plan_each_second_once(world: World, processes: Processes
     assert planned == [planned[0] + 1000 * n for n in range(len(planned))]
     until(lambda: len(world.waiting(job)) >= 4, 10, "four messages")
     assert len(set(world.waiting(job))) == len(world.waiting(job))
+
+
+@pytest.mark.parametrize("name", ["scheduler", "worker", "callbacks", "background"])
+def test_no_process_begins_on_a_redis_that_forgets(name, own_redis, tmp_path, sqlite_url):
+    server = own_redis()
+    with connect(server.url) as redis:
+        redis.config_set("maxmemory-policy", "allkeys-lru")
+    environ = {"REDIS_URL": server.url, "DATABASE_URL": sqlite_url, "BATON_ACCESS_TOKEN": ACCESS_TOKEN}
+    processes = Processes(tmp_path, os.environ | environ)
+    try:
+        process = processes.start(name)
+        assert process.wait() == 78
+        assert "REDIS_URL: It evicts keys when memory is short (allkeys-lru)" in process.output
+    finally:
+        processes.clean_up()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from baton.broker import doctor
+from baton.broker.client import connect
 from baton.checkup import Line, Verdict, has_bad
 from baton.clock import SYSTEM_CLOCK
 from baton.errors import BrokerError
@@ -19,8 +20,6 @@ def examine(client, clock=SYSTEM_CLOCK, *, is_production=True) -> dict[str, str]
 
 @pytest.fixture
 def client(own_redis):
-    from baton.broker.client import connect
-
     with connect(own_redis().url) as client:
         yield client
 
@@ -51,6 +50,22 @@ def test_a_server_that_forgets_is_refused_in_production_and_warned_about_in_deve
     assert doctor.check(client, is_production=False)
     with pytest.raises(BrokerError, match=says):
         doctor.check(client, is_production=True)
+
+
+def test_processes_do_not_begin_where_keys_are_evicted_but_without_an_append_only_file(own_redis):
+    url = own_redis().url
+    with connect(url) as client:
+        client.config_set("appendonly", "no")
+        assert doctor.reasons_to_refuse(url, is_production=True) == []
+
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        [reason] = doctor.reasons_to_refuse(url, is_production=True)
+        assert "maxmemory-policy noeviction" in reason
+        assert doctor.reasons_to_refuse(url, is_production=False) == []
+
+
+def test_a_server_that_does_not_answer_is_waited_for():
+    assert doctor.reasons_to_refuse("redis://127.0.0.1:1", is_production=True) == []
 
 
 def test_a_replica_is_found_and_refused_everywhere(client):
@@ -110,8 +125,6 @@ def test_an_open_door_on_the_network_is_found():
 
 
 def test_no_answer_is_a_clear_error(own_redis):
-    from baton.broker.client import connect
-
     server = own_redis()
     with connect(server.url) as client:
         server.kill()
