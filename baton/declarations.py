@@ -258,13 +258,8 @@ def _is_list(value: Any) -> bool:
 
 
 def _check_schedule(values: Mapping[str, Any]) -> None:
-    schedule = Schedule(
-        values.get("schedule_type", ScheduleType.NONE),
-        values.get("schedule_conf", ""),
-        values.get("time_zone", "UTC"),
-    )
     try:
-        check(schedule)
+        check(schedule_of(values))
     except ScheduleError as problem:
         raise InputError(str(problem)) from None
 
@@ -293,6 +288,15 @@ def _with_child_ids(declaration: Declaration, ids: Mapping[str, int]) -> Declara
     if len(joined) > _TEXTS["child_job_ids"]:
         raise InputError(f"{declaration.key}: it has {len(declaration.children)} children, which is too many")
     return replace(declaration, values={**declaration.values, "child_job_ids": joined})
+
+
+def schedule_of(values: Mapping[str, Any]) -> Schedule:
+    """When a new job of these values fires."""
+    return Schedule(
+        values.get("schedule_type", ScheduleType.NONE),
+        values.get("schedule_conf", ""),
+        values.get("time_zone", "UTC"),
+    )
 
 
 # compared with what is stored

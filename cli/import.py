@@ -84,8 +84,8 @@ def _meet_the_database(reading: Reading, wish: Wish, arguments: argparse.Namespa
             here.wake_schedulers()
         else:
             with read(here.engine) as connection:
-                plan = import_plan.compare(connection, reading, wish)
-    import_shown.show(plan, now_ms, as_json=arguments.json)
+                plan = import_plan.compare(connection, reading, wish, now_ms)
+    import_shown.show(plan, as_json=arguments.json)
     if plan.has_problems:
         return EXIT_PROBLEM
     return EXIT_CHANGES if plan.has_changes and not arguments.apply else 0

@@ -9,9 +9,10 @@ from typing import Any
 from sqlalchemy import Connection
 
 from baton import declarations
-from baton.declarations import FROM_IMPORT, SCHEDULES, STOPPED, Change, Declaration, Difference
+from baton.declarations import FROM_IMPORT, STOPPED, Change, Declaration, Difference
 from baton.errors import InputError
 from baton.foreign import ForeignJob, Left, Reading
+from baton.schedule import next_fire
 from baton.store import declared as store
 from baton.store import groups, jobs
 from baton.store.declared import DeclaredJob
@@ -46,6 +47,8 @@ class Planned:
 
     job: ForeignJob
     difference: Difference
+    fires_ms: int | None
+    """When its schedule fires next; None: never, or it has none."""
     starts: bool
 
 
@@ -73,21 +76,24 @@ class Plan:
         return any(each.is_problem for each in self.left)
 
 
-def compare(connection: Connection, reading: Reading, wish: Wish) -> Plan:
+def compare(connection: Connection, reading: Reading, wish: Wish, now_ms: int) -> Plan:
     """What applying would do."""
     found, left = declare(reading, wish)
     stored = {str(job.declared_key): job for job in store.all_declared(connection)}
     wanted = store.with_children(connection, [declaration for _, declaration in found])
-    planned = [
-        Planned(job, difference, wish.starts and _may_start(job, stored.get(difference.key)))
-        for (job, _), difference in zip(found, declarations.compare(wanted, stored.values(), ()), strict=True)
-    ]
+    planned = []
+    for (job, declaration), difference in zip(
+        found, declarations.compare(wanted, stored.values(), ()), strict=True
+    ):
+        fires_ms = next_fire(declarations.schedule_of(declaration.values), now_ms)
+        starts = wish.starts and fires_ms is not None and _may_start(job, stored.get(difference.key))
+        planned.append(Planned(job, difference, fires_ms, starts))
     return Plan(tuple(planned), tuple(left))
 
 
 def apply(connection: Connection, reading: Reading, wish: Wish, now_ms: int) -> Plan:
     """Make it so; answers what was done."""
-    plan = compare(connection, reading, wish)
+    plan = compare(connection, reading, wish, now_ms)
     for app_name in plan.groups:
         groups.ensure(connection, app_name, reading.groups.get(app_name) or app_name, now_ms)
     for each in plan.jobs:
@@ -131,7 +137,7 @@ def said_of(job: ForeignJob, wish: Wish, there: Collection[str]) -> dict[str, An
 
 
 def _may_start(job: ForeignJob, stored: DeclaredJob | None) -> bool:
-    if not job.is_active or job.hindrance or not job.said.keys() & SCHEDULES.keys():
+    if not job.is_active or job.hindrance:
         return False
     # one that a person stopped with a note, or the scheduler with a reason, stays so
     return stored is None or not (stored.is_running or stored.pause_note or stored.stop_reason)

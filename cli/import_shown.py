@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from baton.declarations import Change, Declaration
+from baton.declarations import Change
 from baton.foreign import ForeignJob, Left
-from baton.schedule import Schedule, upcoming
 
 from . import declared
 from .import_plan import Plan, Planned
@@ -15,11 +14,11 @@ from .printing import wall_time
 from .remarks import printable
 
 
-def show(plan: Plan, now_ms: int, *, as_json: bool) -> None:
+def show(plan: Plan, *, as_json: bool) -> None:
     """Print it, as lines for people or as JSON."""
     if as_json:
         found = {
-            "jobs": [_map(each, now_ms) for each in plan.jobs],
+            "jobs": [_map(each) for each in plan.jobs],
             "left": [_map_of_left(each) for each in plan.left],
         }
         print(json.dumps(found, ensure_ascii=False, indent=2))
@@ -27,7 +26,7 @@ def show(plan: Plan, now_ms: int, *, as_json: bool) -> None:
     for each in plan.jobs:
         if each.difference.change is not Change.UNCHANGED or each.starts:
             declared.show_one(each.difference)
-            for line in _remarks(each, now_ms):
+            for line in _remarks(each):
                 print(f"    # {printable(line)}")
     for left in plan.left:
         show_left(left)
@@ -39,8 +38,8 @@ def show_left(left: Left) -> None:
     print(f"{'?' if left.is_problem else '.'} {printable(left.place)}: {printable(left.reason)}")
 
 
-def _remarks(planned: Planned, now_ms: int) -> list[str]:
-    job, fires = planned.job, _fires_next(planned.difference.declaration, now_ms)
+def _remarks(planned: Planned) -> list[str]:
+    job, fires = planned.job, _fires_next(planned)
     fires = f"fires {fires}; " if fires else ""
     return [f"{job.place}: {job.expression}; {fires}{_becomes(planned)}", *remarks(job)]
 
@@ -59,14 +58,13 @@ def _becomes(planned: Planned) -> str:
     return "stopped" if planned.job.is_active else "stopped, as it is there"
 
 
-def _fires_next(declaration: Declaration | None, now_ms: int) -> str:
+def _fires_next(planned: Planned) -> str:
     """When its schedule fires next, by the clock of its zone; empty without a schedule."""
-    values = declaration.values if declaration else {}
-    if "schedule_type" not in values:
+    declaration = planned.difference.declaration
+    if declaration is None or "schedule_type" not in declaration.values:
         return ""
-    zone_name = values.get("time_zone", "UTC")
-    times = upcoming(Schedule(values["schedule_type"], values["schedule_conf"], zone_name), now_ms, 1)
-    return wall_time(times[0], zone_name) if times else "never again"
+    zone_name = declaration.values.get("time_zone", "UTC")
+    return "never again" if planned.fires_ms is None else wall_time(planned.fires_ms, zone_name)
 
 
 def _counts(plan: Plan) -> str:
@@ -78,12 +76,12 @@ def _counts(plan: Plan) -> str:
     return ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "there is nothing in it"
 
 
-def _map(each: Planned, now_ms: int) -> dict[str, Any]:
+def _map(each: Planned) -> dict[str, Any]:
     return {
         **declared.to_map(each.difference),
         "place": each.job.place,
         "expression": each.job.expression,
-        "fires_next": _fires_next(each.difference.declaration, now_ms),
+        "fires_next": _fires_next(each),
         "is_active": each.job.is_active,
         "starts": each.starts,
         "hindrance": each.job.hindrance,

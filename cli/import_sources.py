@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from baton.foreign import Reading, celery_beat, celery_tables, crontab, rq_cron,
 
 from . import celery_app
 
+_STDIN = Path("-")
 _SYSTEM_FOLDER = "cron.d"
 _SYSTEM_FILE = "crontab"
 
@@ -22,7 +24,11 @@ _SYSTEM_FILE = "crontab"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to read, and what it does not say of itself."""
     parser.add_argument("source", choices=SOURCES, help="where the jobs come from")
-    parser.add_argument("what", metavar="WHAT", help="what to read there; see docs/migrating.md")
+    parser.add_argument(
+        "what",
+        metavar="WHAT",
+        help="a file (- is standard input), a module, or an address: see docs/migrating.md",
+    )
     parser.add_argument(
         "--zone", default="UTC", help="where its clock hangs, if it does not say (default: UTC)"
     )
@@ -77,7 +83,7 @@ def _apscheduler(_arguments: argparse.Namespace) -> Reading:
 
 def _text_of(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
+        return sys.stdin.read() if path == _STDIN else path.read_text("utf-8")
     except OSError as problem:
         raise InputError(f"{path} cannot be read: {problem.strerror}") from None
     except UnicodeDecodeError as problem:

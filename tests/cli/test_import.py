@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -132,6 +133,34 @@ def test_a_change_at_the_source_is_taken_over_and_an_edit_here_stays(place, stor
     assert named(stored(), "cd").time_zone == "Asia/Tokyo"
     main(["import", "crontab", "crontab", "--apply", "--force"])
     assert named(stored(), "cd").time_zone == "Europe/Berlin"
+
+
+def test_plans_of_declared_jobs_leave_imported_ones_alone(stored, capsys):
+    main(["import", "crontab", "crontab", "--apply"])
+
+    assert main(["plan", "--no-code"]) == 0
+
+
+def test_a_moment_that_is_over_is_not_started(place, stored, capsys):
+    rows = [
+        {"model": "django_celery_beat.clockedschedule", "pk": 1,
+         "fields": {"clocked_time": "2020-01-31T08:30:00Z"}},
+        {"model": "django_celery_beat.periodictask", "pk": 5,
+         "fields": {"name": "Once", "task": "shop.once", "clocked": 1, "enabled": True}},
+    ]  # fmt: skip
+    (place / "beat.json").write_text(json.dumps(rows))
+
+    assert main(["import", "celery", "beat.json", "--apply", "--start"]) == 0
+
+    assert "fires never again; stopped" in capsys.readouterr().out
+    assert main(["import", "celery", "beat.json", "--start"]) == 0
+
+
+def test_a_crontab_may_come_from_a_pipe(stored, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO(CRONTAB))
+
+    assert main(["import", "crontab", "-", "--apply"]) == 0
+    assert len(stored()) == 2
 
 
 def test_labels_keep_two_machines_apart(stored, capsys):
