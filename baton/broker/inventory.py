@@ -30,6 +30,8 @@ PEEKED_LANES = 2_000
 OLDEST_ENTRIES = 50
 IDLE_MS = 24 * 3_600_000
 """A consumer that asked for nothing for so long is gone."""
+_TURNS_OF_A_PRIORITY = 10**13
+"""As in `_lane.lua`."""
 _LEASE = re.compile(rb"(\d+)\|([^|]*)\|([^|]*)\|(\d+)\|(\d+):(\d+):\d+:[A-Z]+:\d+:[01]:(\d+)(J?):", re.DOTALL)
 
 
@@ -70,8 +72,6 @@ class Held:
 class Stream:
     """The results stream."""
 
-    newest: str = "0-0"
-    """The newest entry it ever had."""
     oldest: str = ""
     """The oldest that is not applied; empty when all are."""
     oldest_age_ms: int = 0
@@ -109,6 +109,9 @@ class Inventory:
     remembered_lanes: frozenset[str] = frozenset()
     """Lanes of which it is known what they need, or how many slots they have."""
     last_token: int | None = None
+    turns: Mapping[str, int] = field(default_factory=dict)
+    """Ready lane -> its turn."""
+    last_turn: int | None = None
     stream: Stream = Stream()
 
     @property
@@ -131,9 +134,9 @@ def take(redis: Redis, app_name: str, names: Names, suspect_lanes: Collection[st
     known = {_word(lane) for name in ("facts", "needs") for lane, _ in _pairs(redis, keys.named(name))}
     flags = {_word(log_id) for name in ("cancels", "reruns") for log_id, _ in _pairs(redis, keys.named(name))}
     queues = sorted(names.of_family["queue"])
-    ready = list(_ready_lanes(redis, keys, names))
-    lanes = sorted({*queues, *slots, *(lane for lane, _ in ready)})
-    token = redis.get(keys.named("token"))
+    ready = list(ready_lanes(redis, keys, names.of_family["ready"]))
+    lanes = sorted({*queues, *slots, *(lane for lane, _, _ in ready)})
+    last_token, last_turn = _numbers(redis, keys, "token", "seq")
     return Inventory(
         app_name,
         names,
@@ -142,7 +145,8 @@ def take(redis: Redis, app_name: str, names: Names, suspect_lanes: Collection[st
         unreadable_leases=unreadable,
         slots=slots,
         wrong_lanes=tuple(recovery.wrong_lanes(redis, app_name, lanes)),
-        misplaced=tuple((lane, owner) for lane, owner in ready if owner_of(lane) != owner),
+        misplaced=tuple((lane, owner) for lane, owner, _ in ready if owner_of(lane) != owner),
+        turns={lane: turn for lane, _, turn in ready},
         waiting=tuple(_waiting(redis, keys, _some(queues, suspect_lanes))),
         held={each: _held(redis, GroupKeys(app_name, each)) for each in names.of_family["held"]},
         executors={each.executor_id: each for each in presence.executors(redis, app_name)},
@@ -150,7 +154,8 @@ def take(redis: Redis, app_name: str, names: Names, suspect_lanes: Collection[st
         drained=frozenset(_word(each) for each, _ in _pairs(redis, keys.named("drains"))),
         flagged=frozenset(int(each) for each in flags if each.isdigit()),
         remembered_lanes=frozenset(known),
-        last_token=int(cast(bytes, token)) if token is not None else None,
+        last_token=last_token,
+        last_turn=last_turn,
         stream=_stream(redis, keys),
     )
 
@@ -172,11 +177,16 @@ def _leases(redis: Redis, keys: GroupKeys) -> tuple[dict[int, Lease], tuple[str,
     return leases, tuple(unreadable)
 
 
-def _ready_lanes(redis: Redis, keys: GroupKeys, names: Names) -> Iterator[tuple[str, str]]:
-    """Each ready lane, and whose ready set has it."""
-    for owner in names.of_family["ready"]:
-        for lane, _score in redis.zscan_iter(keys.ready(owner), count=_AT_A_TIME):
-            yield _word(lane), owner
+def ready_lanes(redis: Redis, keys: GroupKeys, owners: Iterable[str]) -> Iterator[tuple[str, str, int]]:
+    """Each ready lane, whose ready set has it, and its turn there, whatever its priority."""
+    for owner in owners:
+        for lane, score in redis.zscan_iter(keys.ready(owner), count=_AT_A_TIME):
+            yield _word(lane), owner, int(score) % _TURNS_OF_A_PRIORITY
+
+
+def _numbers(redis: Redis, keys: GroupKeys, *names: str) -> list[int | None]:
+    found = cast(list[bytes | None], redis.mget([keys.named(name) for name in names]))
+    return [int(each) if each is not None else None for each in found]
 
 
 def _some(lanes: list[str], wanted: Collection[str]) -> list[str]:
@@ -201,13 +211,12 @@ def _held(redis: Redis, keys: GroupKeys) -> frozenset[int]:
 
 def _stream(redis: Redis, keys: GroupKeys) -> Stream:
     results = keys.named("results")
-    newest = recovery.last_result(redis, keys.app_name)
     first = cast(list[tuple[bytes, Any]], redis.xrange(results, "-", "+", count=1))
     seconds, micros = redis.time()
     oldest = _word(first[0][0]) if first else ""
     age_ms = seconds * 1000 + micros // 1000 - int(oldest.partition("-")[0]) if oldest else 0
     idle = tuple(_idle_consumers(redis, results))
-    return Stream(newest, oldest, age_ms, tuple(_pending(redis, results)), idle)
+    return Stream(oldest, age_ms, tuple(_pending(redis, results)), idle)
 
 
 def _pending(redis: Redis, results: str) -> Iterable[Held]:

@@ -11,7 +11,7 @@ from typing import cast
 
 from redis import Redis
 
-from . import control, keyspace, recovery, scripts
+from . import control, inventory, keyspace, recovery, scripts
 from .keys import RESULTS_GROUP, GroupKeys, job_of, owner_of
 from .keyspace import Names
 
@@ -93,6 +93,16 @@ def raise_token(redis: Redis, app_name: str) -> None:
     last = int(cast(bytes, redis.get(keys.named("token"))) or 0)
     if last < newest:
         redis.incrby(keys.named("token"), newest - last)
+
+
+def raise_turn(redis: Redis, app_name: str) -> None:
+    """Let the next turn come after those of all ready lanes."""
+    keys = GroupKeys(app_name)
+    owners = keyspace.walk(redis).get(app_name, Names()).of_family["ready"]
+    newest = max((turn for _, _, turn in inventory.ready_lanes(redis, keys, owners)), default=0)
+    last = int(cast(bytes, redis.get(keys.named("seq"))) or 0)
+    if last < newest:
+        redis.incrby(keys.named("seq"), newest - last)
 
 
 def let_expire(redis: Redis, names: Sequence[str]) -> None:

@@ -50,6 +50,8 @@ class Gathered:
     seen: Seen
     after_id: int
     rows: int
+    mark: str
+    """The newest result right after that: one up to there may explain what was seen."""
 
 
 def gather(engine: Engine, redis: Redis, place: Place, names: Names, limits: Limits, now_ms: int) -> Gathered:
@@ -57,10 +59,12 @@ def gather(engine: Engine, redis: Redis, place: Place, names: Names, limits: Lim
     window, after_id = _window(engine, place, now_ms)
     held = _inventory(redis, place, names)
     nowhere = _nowhere(redis, place, window) if held.is_read else ()
+    # a run may have ended a moment before it was found nowhere: its result must be up to the mark
+    mark = recovery.last_result(redis, place.app_name) if held.is_read else ""
     with read(engine) as connection:
         rows = _rows(connection, place, held, nowhere, now_ms, limits)
     seen = Seen(place.app_name, place.group_id > 0, now_ms, held, rows, limits)
-    return Gathered(seen, after_id, len(window))
+    return Gathered(seen, after_id, len(window), mark)
 
 
 def _window(engine: Engine, place: Place, now_ms: int) -> tuple[list[UnfinishedRow], int]:

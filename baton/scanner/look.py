@@ -55,7 +55,7 @@ def look(
     weighed = weigh(
         known,
         [each for one in gathered for each in sightings_in(one.seen)],
-        marks={one.seen.app_name: one.seen.redis.stream.newest for one in gathered},
+        marks={one.seen.app_name: one.mark for one in gathered},
         awaiting_results=awaiting,
         now_ms=clock.now_ms(),
         grace_ms=round(grace_s * 1000),
@@ -142,7 +142,8 @@ def _awaiting_results(redis: Redis, known: Sequence[FindingView]) -> set[int]:
 
 def _remember(engine: Engine, weighed: Weighed, scan: ScanView) -> None:
     with write(engine) as connection:
+        # first: two scanners at once wait for each other here, and not for each other's findings
+        findings.note_scan(connection, scan)
         findings.forget(connection, weighed.gone)
         findings.change(connection, weighed.again)
         findings.add(connection, weighed.new)
-        findings.note_scan(connection, scan)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from .bulk import insert_many
 from .models import Finding, Scan
@@ -70,6 +70,8 @@ _FIELDS = tuple(field.name for field in fields(FindingView))
 _ALL = select(*(_TABLE.c[name] for name in _FIELDS)).order_by(Finding.check_name, Finding.id)
 _GIVEN = tuple(name for name in _FIELDS if name != "id")
 _INSERT = insert_many(Finding.__table__, _GIVEN)
+_OF_SCANS = tuple(field.name for field in fields(ScanView))
+_FIRST_SCAN = insert_many(Scan.__table__, ("id", *_OF_SCANS))
 
 
 def everything(connection: Connection) -> list[FindingView]:
@@ -107,14 +109,14 @@ def mark_told(connection: Connection, finding_ids: Collection[int]) -> None:
 
 def last_scan(connection: Connection) -> ScanView | None:
     """The newest scan; None if there was none."""
-    columns = (Scan.began_at, Scan.took_ms, Scan.by_whom, Scan.rows, Scan.keys, Scan.reached)
-    row = connection.execute(select(*columns).where(Scan.id == _THE_ONE)).one_or_none()
-    return ScanView(*row[:5], json.loads(row[5])) if row else None
+    columns = [Scan.__table__.c[name] for name in _OF_SCANS]
+    row = connection.execute(select(*columns).where(Scan.id == _THE_ONE)).mappings().one_or_none()
+    return ScanView(**{**row, "reached": json.loads(row["reached"])}) if row else None
 
 
 def note_scan(connection: Connection, scan: ScanView) -> None:
-    """It takes the place of the last one."""
+    """It takes the place of the last one, and holds up whoever else is noting one."""
     values: dict[str, Any] = {field.name: getattr(scan, field.name) for field in fields(scan)}
     values["reached"] = json.dumps(dict(scan.reached))
-    if connection.execute(update(Scan).where(Scan.id == _THE_ONE).values(values)).rowcount == 0:
-        connection.execute(insert(Scan).values(id=_THE_ONE, **values))
+    _FIRST_SCAN.execute(connection, [(_THE_ONE, *(values[name] for name in _OF_SCANS))])
+    connection.execute(update(Scan).where(Scan.id == _THE_ONE).values(values))

@@ -28,7 +28,7 @@ def redis(monkeypatch, sqlite_url, one_redis_url, tmp_path):
     engine.dispose()
     with connect(one_redis_url) as client:
         client.flushall()
-        client.set("baton:{demo}:epoch", "1")
+        client.mset({"baton:{demo}:epoch": "1", "baton:{demo}:seq": "9"})
         yield client
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from baton.clock import SYSTEM_CLOCK
-from baton.scanner.look import look
+from baton.scanner.look import Report, look
 from baton.store import alarm_channels, findings
 from baton.store.alarm_channels import ChannelDraft
 from baton.store.engine import read, write
@@ -220,12 +220,16 @@ class Looker:
     def step(self) -> None:
         """Look once; a look that Redis does not answer is none."""
         try:
-            report = look(self._baton.engine, self._baton.redis, by_whom="a test", grace_s=self._grace_s)
+            report = self.look()
         except RedisError:
             return
         self.looks += 1
         self.suspected += report.suspected
         self.found |= {(each.check_name, each.subject, each.evidence) for each in report.findings}
+
+    def look(self) -> Report:
+        """Look once, and answer what that says."""
+        return look(self._baton.engine, self._baton.redis, by_whom="a test", grace_s=self._grace_s)
 
     def wait_for_looks(self, count: int, within_s: float = 60.0) -> None:
         """Let it look so often."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from baton.scanner.repair import repair
 from tests.waiting import until
 
 from .storms import Killer, Load, Looker, jobs_of_every_kind, while_
@@ -41,3 +42,23 @@ def test_an_installation_without_a_scheduler_says_so(whole_baton):
     looker.step()
 
     assert {(check, subject) for check, subject, _ in looker.found} == {("job.overdue", str(job_id))}
+
+
+def test_what_a_repair_hands_to_the_watcher_comes_to_an_end(whole_baton):
+    """An executor dies, and somebody deletes the beat by which that would be noticed."""
+    baton = whole_baton()
+    job_id = baton.job()
+    baton.trigger(job_id, param="600")
+    baton.wait_for_start()
+    baton.workers[0].kill()
+    baton.redis.delete("baton:{relay}:beats")
+    looker = Looker(baton, grace_s=0)
+    looker.step()
+    found = [each for each in looker.look().findings if each.check_name == "lease.without_executor"]
+    assert [each.log_id for each in found] == [baton.rows()[0].log_id]
+
+    repair(baton.redis, found)
+    baton.wait_until_ended()
+
+    assert baton.outcomes() == ["lost"]
+    until(looker.sees_nothing, 20, "a scanner that sees nothing")

@@ -39,6 +39,14 @@ def _misplaced(seen: Seen) -> Iterator[Clue]:
         yield Clue(lane, text, job_id=job_id_of(lane), lane=lane)
 
 
+def _out_of_turn(seen: Seen) -> Iterator[Clue]:
+    last = seen.redis.last_turn or 0
+    for lane, turn in seen.redis.turns.items():
+        if turn > last:
+            text = f"its turn is {turn}, and the counter of turns is behind"
+            yield Clue(lane, text, job_id=job_id_of(lane), lane=lane)
+
+
 def _slot_without_lease(seen: Seen) -> Iterator[Clue]:
     # lanes that share the slots of their job say the same
     found = {each.log_id: each for each in seen.redis.wrong_lanes if each.what == "slot"}
@@ -65,6 +73,10 @@ def _take_out(redis: Redis, app_name: str, found: Sequence[Sighting]) -> None:
     repairs.take_out_of_ready(redis, app_name, [each.lane for each in found])
 
 
+def _raise_turn(redis: Redis, app_name: str, _found: Sequence[Sighting]) -> None:
+    repairs.raise_turn(redis, app_name)
+
+
 def _forget(redis: Redis, app_name: str, found: Sequence[Sighting]) -> None:
     repairs.forget_jobs(redis, app_name, {each.job_id for each in found})
 
@@ -89,6 +101,13 @@ CHECKS = (
         "edited keys.",
         "Repair it.",
         _misplaced, _take_out,
+    ),
+    Check(
+        "lane.out_of_turn", "lane", "A lane waits for a turn that is far away",
+        "Every lane that gets work later is served before it. Somebody deleted the counter of turns, or "
+        "Redis lost its last second.",
+        "Repair it: the counter is raised.",
+        _out_of_turn, _raise_turn,
     ),
     Check(
         "slot.without_lease", "run", "A slot is taken by a run that nobody has",

@@ -94,6 +94,15 @@ def _(patient: Patient) -> object:
     return patient.job_id
 
 
+@breaks("lane.out_of_turn")
+def _(patient: Patient) -> object:
+    job_id = patient.world.job(patient.group_id, trigger_status=0, schedule_type="NONE", priority=9)
+    patient.world.row(job_id)
+    patient.world.pusher().push_pending()
+    patient.world.redis.set(patient.key("seq"), 0)
+    return job_id
+
+
 @breaks("slot.without_lease")
 def _(patient: Patient) -> object:
     patient.world.redis.hset(patient.key("running"), "999", "77")

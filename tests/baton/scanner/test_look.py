@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
 import pytest
 
-from baton.broker import repairs
+from baton.broker import recovery, repairs
 from baton.broker.keys import NUDGE, place_of, rq_result
 from baton.broker.nudge import nudge
 from baton.broker.results import Results
@@ -46,6 +49,24 @@ def test_a_run_of_which_a_later_result_waits_is_nowhere_all_the_same(patient: Pa
     patient.executor.settle([patient.claimed])
 
     assert patient.waiting in nowhere(patient.look_again())
+
+
+def test_a_run_that_ends_while_it_is_looked_for_is_not_nowhere(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its result comes between the look at the stream and the look at the lanes, and is applied late."""
+    adrift = recovery.adrift
+
+    def ends_before(*arguments: Any) -> set[int]:
+        patient.executor.settle([patient.claimed])
+        monkeypatch.setattr(recovery, "adrift", adrift)
+        return adrift(*arguments)
+
+    monkeypatch.setattr(recovery, "adrift", ends_before)
+    patient.look()
+    patient.executor.claimed.clear()
+
+    assert nowhere(patient.look_again()) == []
 
 
 def test_a_long_backlog_is_walked_through_and_suspects_are_kept_in_sight(
@@ -188,3 +209,18 @@ def test_a_consumer_that_has_something_is_not_dismissed(patient: Patient) -> Non
     slow.acknowledge([entry])
     repairs.dismiss_consumers(patient.world.redis, GROUP, ["slow"])
     assert patient.world.redis.xinfo_consumers(stream, "callbacks") == []
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_scanners_may_look_at_the_same_time(patient: Patient) -> None:
+    for number in range(20):
+        patient.world.redis.set(patient.key(f"mystery-{number}"), 1)
+    with ThreadPoolExecutor(4) as pool:
+        reports = [each.result() for each in [pool.submit(patient.look) for _ in range(12)]]
+    for number in range(10):
+        patient.world.redis.delete(patient.key(f"mystery-{number}"))
+    with ThreadPoolExecutor(4) as pool:
+        reports += [each.result() for each in [pool.submit(patient.look) for _ in range(12)]]
+
+    assert all(report.findings == () for report in reports), "no time has passed"
+    assert len(patient.look_again().findings) == 10
