@@ -40,7 +40,7 @@ class Access(StrEnum):
     """Who collects metrics: by the token of the settings, or from this machine where there is none."""
 
 
-FOR_PROGRAMS = (Access.TOKEN, Access.SCRIPT_TOKEN, Access.SCRAPER)
+FOR_PROGRAMS = (Access.TOKEN, Access.SCRIPT_TOKEN)
 
 
 ACCESS: dict[str, Access] = {

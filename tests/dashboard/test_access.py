@@ -39,7 +39,7 @@ def test_every_route_has_an_entry_and_every_entry_a_route(plain_site):
 
 
 def test_only_the_way_in_files_and_health_are_open():
-    guarded = (Access.SIGNED_IN, *FOR_PROGRAMS)
+    guarded = (Access.SIGNED_IN, Access.SCRAPER, *FOR_PROGRAMS)
     assert {endpoint for endpoint, access in ACCESS.items() if access not in guarded} == {
         "static", "health.healthz", "health.readyz",
         "sessions.new", "sessions.create", "sessions.welcome", "sessions.redeem",
