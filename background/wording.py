@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from baton.store import runs
 from baton.store.alarms import AlarmView
-from baton.vocabulary import AlarmCondition
+from baton.vocabulary import ALARM_TITLES
 
 SUBJECT = "[Baton] {what}: {about}"
 BODY = """{what}: {about}
@@ -26,16 +26,6 @@ message  {message}
 
 {link}
 """
-_WHAT: dict[str, str] = {
-    AlarmCondition.FAILED: "Run failed",
-    AlarmCondition.LATE: "Run began late",
-    AlarmCondition.NO_EXECUTOR: "No executor listens",
-    AlarmCondition.EXECUTOR_LOST: "Executor lost",
-    AlarmCondition.RESULT_KEPT: "Results could not be applied",
-    AlarmCondition.SPOOL_FULL: "Spool full",
-    AlarmCondition.FINDING: "Invariant broken",
-    AlarmCondition.RECOVERED: "Well again",
-}
 NAMES = (
     "what", "condition", "about", "text", "group", "job", "job_id", "run", "attempt", "planned", "outcome",
     "executor", "message", "link", "time",
@@ -54,7 +44,7 @@ def facts_of(connection: Connection, alarm: AlarmView, public_url: str) -> dict[
     about = alarm.job_name or alarm.app_name or "Baton"
     facts = dict.fromkeys(NAMES, "")
     facts |= {
-        "what": _WHAT.get(alarm.condition, alarm.condition),
+        "what": ALARM_TITLES.get(alarm.condition, alarm.condition),
         "condition": alarm.condition,
         "about": about,
         "text": alarm.text,

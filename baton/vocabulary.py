@@ -181,6 +181,19 @@ class AlarmCondition(StrEnum):
     RECOVERED = "RECOVERED"
 
 
+ALARM_TITLES: dict[str, str] = {
+    AlarmCondition.FAILED: "Run failed",
+    AlarmCondition.LATE: "Run began late",
+    AlarmCondition.NO_EXECUTOR: "No executor listens",
+    AlarmCondition.EXECUTOR_LOST: "Executor lost",
+    AlarmCondition.RESULT_KEPT: "Results could not be applied",
+    AlarmCondition.SPOOL_FULL: "Spool full",
+    AlarmCondition.FINDING: "Invariant broken",
+    AlarmCondition.RECOVERED: "Well again",
+}
+"""What people read of a condition, in the words they are sent and on the pages."""
+
+
 class DeliveryState(StrEnum):
     """How far the word of one alarm over one channel has come."""
 

@@ -11,7 +11,7 @@ from flask import Flask
 
 from baton.declarations import differs_from_declared
 from baton.vocabulary import (
-    AlarmCondition,
+    ALARM_TITLES,
     BlockStrategy,
     GlueType,
     MisfireStrategy,
@@ -67,14 +67,7 @@ LABELS: dict[str, str] = {
     RouteStrategy.FAILOVER: "The first that beats (failover)",
     RouteStrategy.BUSYOVER: "The first that is idle (busyover)",
     RouteStrategy.SHARDING_BROADCAST: "All of them, a shard each (broadcast)",
-    AlarmCondition.FAILED: "Run failed",
-    AlarmCondition.LATE: "Run began late",
-    AlarmCondition.NO_EXECUTOR: "No executor listens",
-    AlarmCondition.EXECUTOR_LOST: "Executor lost",
-    AlarmCondition.RESULT_KEPT: "Results could not be applied",
-    AlarmCondition.SPOOL_FULL: "Spool full",
-    AlarmCondition.FINDING: "Invariant broken",
-    AlarmCondition.RECOVERED: "Well again",
+    **ALARM_TITLES,
     GlueType.BEAN: "Handler",
     GlueType.GLUE_SHELL: "Shell script",
     GlueType.GLUE_PYTHON: "Python script",
