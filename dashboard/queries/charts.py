@@ -72,6 +72,11 @@ class Chart:
         return STEP * len(self.columns)
 
     @property
+    def names_each(self) -> bool:
+        """Whether each piece has its word under it."""
+        return len(self.across) == len(self.columns)
+
+    @property
     def inset(self) -> float:
         """Between a bar and the edge of its piece."""
         return 1.5 if len(self.columns) <= 60 else 0.75
@@ -144,7 +149,7 @@ def _bars(counts: Mapping[str, int], top: int) -> tuple[Bar, ...]:
 
 def _across(points: Sequence[Point]) -> tuple[str, ...]:
     """The first, the middle and the last, or all if they are few."""
-    if len(points) <= 3:
+    if len(points) <= 7:
         return tuple(each.short for each in points)
     return points[0].short, points[len(points) // 2].short, points[-1].short
 

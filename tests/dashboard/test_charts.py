@@ -68,7 +68,7 @@ def test_without_any_duration_there_is_still_an_axis():
 
 def test_under_a_chart_stand_the_first_the_middle_and_the_last():
     assert stacked(points(30), [{}] * 30).across == ("1 Nov", "16 Nov", "30 Nov")
-    assert stacked(points(1), [{}]).across == ("1 Nov",)
+    assert stacked(points(2), [{}] * 2).across == ("1 Nov", "2 Nov")
 
 
 @pytest.mark.parametrize(
