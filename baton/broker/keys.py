@@ -56,12 +56,15 @@ class KeyRule:
 
     kind: str
     """As the command TYPE says it."""
-    expires: bool = False
+    expires_s: int = 0
+    """So long after its last change it goes by itself; 0: it does not."""
     is_family: bool = False
     """Something follows behind a colon: a lane, an executor, a number."""
     is_alone: bool = True
     """It is there without anything behind it."""
 
+
+_DAY_S = 24 * 3600
 
 RULES = {
     "epoch": KeyRule("string"),
@@ -81,15 +84,15 @@ RULES = {
     "reruns": KeyRule("hash"),
     "token": KeyRule("string"),
     "turns": KeyRule("hash"),
-    "uses": KeyRule("hash", expires=True, is_family=True, is_alone=False),
-    "last": KeyRule("hash", expires=True, is_family=True, is_alone=False),
-    "seen": KeyRule("string", expires=True, is_family=True, is_alone=False),
-    "progress": KeyRule("string", expires=True, is_family=True, is_alone=False),
+    "uses": KeyRule("hash", expires_s=_DAY_S, is_family=True, is_alone=False),
+    "last": KeyRule("hash", expires_s=_DAY_S, is_family=True, is_alone=False),
+    "seen": KeyRule("string", expires_s=7 * _DAY_S, is_family=True, is_alone=False),
+    "progress": KeyRule("string", expires_s=3600, is_family=True, is_alone=False),
     "executors": KeyRule("hash"),
     "beats": KeyRule("hash"),
     "drains": KeyRule("hash"),
-    "mail": KeyRule("list", expires=True, is_family=True, is_alone=False),
-    "reply": KeyRule("list", expires=True, is_family=True, is_alone=False),
+    "mail": KeyRule("list", expires_s=60, is_family=True, is_alone=False),
+    "reply": KeyRule("list", expires_s=60, is_family=True, is_alone=False),
     "results": KeyRule("stream"),
     "totals": KeyRule("hash"),
     "tallies": KeyRule("zset"),
@@ -145,7 +148,7 @@ def place_of(key: str) -> KeyPlace:
     if key == NUDGE:
         return KeyPlace("", key, rule=KeyRule("zset"))
     if key.startswith(_RQ_RESULT):
-        return KeyPlace("", key, rule=KeyRule("string", expires=True))
+        return KeyPlace("", key, rule=KeyRule("string", expires_s=_DAY_S))
     inside = _IN_GROUP.fullmatch(key)
     if inside is None:
         return KeyPlace("", key)
@@ -197,6 +200,10 @@ class GroupKeys:
     def queue(self, lane: str) -> str:
         """The list of one lane."""
         return f"{self.prefix}queue:{lane}"
+
+    def siblings(self, job_id: int) -> str:
+        """The lanes that share the slots of a job."""
+        return f"{self.prefix}siblings:{job_id}"
 
     def seen(self, log_id: int) -> tuple[str, int]:
         """The bitmap chunk of a log id, and its bit there."""

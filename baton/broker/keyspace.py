@@ -87,7 +87,7 @@ def _why_odd(key: _Found, place: KeyPlace) -> str:
         return UNKNOWN
     if key.kind != place.rule.kind:
         return f"{key.kind} instead of {place.rule.kind}"
-    if place.rule.expires and key.ttl_s == _NO_EXPIRY:
+    if place.rule.expires_s and key.ttl_s == _NO_EXPIRY:
         return FOR_EVER
     return ""
 

@@ -12,10 +12,9 @@ from typing import cast
 from redis import Redis
 
 from . import control, inventory, keyspace, recovery, scripts
-from .keys import RESULTS_GROUP, GroupKeys, job_of, owner_of
+from .keys import RESULTS_GROUP, GroupKeys, job_of, owner_of, place_of
 from .keyspace import Names
 
-_EXPIRY_S = 60
 _AT_A_TIME = 100
 ENDED = "the row of this run has ended"
 
@@ -75,8 +74,11 @@ def forget_jobs(redis: Redis, app_name: str, job_ids: Collection[int]) -> None:
             lane = raw.decode("utf-8", "backslashreplace")
             if job_of(lane) in jobs and not redis.exists(keys.queue(lane)):
                 redis.hdel(keys.named(key), raw)
-    for job in jobs:
-        redis.hdel(keys.named("turns"), job)
+    for job_id in job_ids:
+        redis.hdel(keys.named("turns"), str(job_id))
+        lanes = cast(set[bytes], redis.smembers(keys.siblings(job_id)))
+        if not any(redis.exists(keys.queue(lane.decode("utf-8", "backslashreplace"))) for lane in lanes):
+            redis.delete(keys.siblings(job_id))
 
 
 def dismiss_consumers(redis: Redis, app_name: str, names: Sequence[str]) -> None:
@@ -106,6 +108,8 @@ def raise_turn(redis: Redis, app_name: str) -> None:
 
 
 def let_expire(redis: Redis, names: Sequence[str]) -> None:
-    """Let keys go that were to go by themselves."""
+    """Let keys go that were to go by themselves, as late as if they had been written now."""
     for name in names:
-        redis.expire(name, _EXPIRY_S)
+        rule = place_of(name).rule
+        if rule is not None and rule.expires_s:
+            redis.expire(name, rule.expires_s)

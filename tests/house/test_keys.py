@@ -29,15 +29,18 @@ _ROW = re.compile(r"^\| `(\w+)(:<\w+>)?` \| (\w+) \| ([^|]*) \| (.*) \|$", re.MU
 _TYPES = {"counter": "string", "bitmap": "string"}
 
 
+def _seconds(lifetime: str) -> int:
+    """`7 days after the last push` is a number of seconds; what does not begin with a number is none."""
+    said = re.match(r"(\d+) (s|hour|day)", lifetime)
+    return int(said[1]) * {"s": 1, "hour": 3600, "day": 86_400}[said[2]] if said else 0
+
+
 def test_the_rules_for_keys_say_what_their_table_says():
     rows = _ROW.findall(keys.__doc__ or "")
-    said = {
-        name: (_TYPES.get(kind, kind), bool(re.match(r"\d+ ", lifetime)))
-        for name, _, kind, lifetime, _ in rows
-    }
+    said = {name: (_TYPES.get(kind, kind), _seconds(lifetime)) for name, _, kind, lifetime, _ in rows}
     families = {name for name, rest, *_ in rows if rest or f"`{name}:@" in (keys.__doc__ or "")}
 
-    assert {name: (rule.kind, rule.expires) for name, rule in keys.RULES.items()} == said
+    assert {name: (rule.kind, rule.expires_s) for name, rule in keys.RULES.items()} == said
     assert {name for name, rule in keys.RULES.items() if rule.is_family} == families
 
 

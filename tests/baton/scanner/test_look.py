@@ -151,6 +151,24 @@ def test_keys_outside_groups_are_known(patient: Patient) -> None:
 # repairs
 
 
+def test_what_is_remembered_of_pushes_goes_no_earlier_than_it_would(patient: Patient) -> None:
+    """Redis would push runs again that it does not remember."""
+    patient.world.redis.persist(patient.key("seen:0"))
+    patient.look()
+    found = patient.look_again().findings
+    assert [each.check_name for each in found] == ["key.for_ever"]
+
+    repair(patient.world.redis, found)
+
+    assert patient.world.redis.ttl(patient.key("seen:0")) > 6 * 86_400
+
+
+def test_lanes_of_a_deleted_job_in_which_something_waits_are_not_forgotten(patient: Patient) -> None:
+    repairs.forget_jobs(patient.world.redis, GROUP, {patient.job_id})
+
+    assert patient.world.redis.hexists(patient.key("needs"), str(patient.job_id))
+
+
 def test_a_repaired_lease_of_a_lost_executor_is_for_the_watcher(patient: Patient) -> None:
     """The executor has no beat: the repair gives it one that stands still."""
     patient.world.redis.delete(patient.key("beats"), patient.key("held:e1"))
