@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from baton.broker import recovery, repairs
+from baton.broker import progress, recovery, repairs
 from baton.broker.keys import NUDGE, place_of, rq_result
 from baton.broker.nudge import nudge
 from baton.broker.results import Results
+from baton.context import Progress
 from baton.scanner import gather, look
 from baton.scanner.repair import repair
 from baton.store import findings
@@ -201,6 +202,16 @@ def test_a_message_of_an_ended_run_does_not_run_again(patient: Patient) -> None:
     repair(patient.world.redis, patient.look_again().findings)
 
     assert patient.world.waiting(patient.job_id) == [patient.waiting + 1]
+
+
+def test_keys_of_every_run_are_counted_and_one_of_a_page_is_looked_at(patient: Patient) -> None:
+    before = patient.look().scan.keys
+    progress.publish(patient.world.redis, GROUP, dict.fromkeys(range(1000, 1300), Progress(0.5)), 1)
+    assert patient.look().scan.keys == before + 300
+    for log_id in range(1000, 1300):
+        patient.world.redis.persist(patient.key(f"progress:{log_id}"))
+
+    assert {check for check, _ in patient.found()} == {"key.for_ever"}
 
 
 def test_two_clues_about_one_thing_are_one_finding(patient: Patient) -> None:
