@@ -31,7 +31,7 @@ MACROS = {
     "@hourly": "0 * * * *",
 }
 _FIELDS = 5
-_VARIABLE = re.compile(r"""\s*(?P<quote>["']?)(?P<name>[A-Za-z_]\w*)(?P=quote)\s*=\s*(?P<value>.*?)\s*""")
+_VARIABLE = re.compile(r"""\s*(?P<quote>["']?)(?P<name>[A-Za-z_]\w*)(?P=quote)\s*=(?P<value>.*)""", re.DOTALL)
 _NOT_OF_COMMANDS = frozenset({"SHELL", "CRON_TZ", "MAILTO", "MAILFROM"})
 """Variables that cron keeps for itself."""
 _HEADING = re.compile(r"m(in(ute)?)?\s+h(our)?\s+d", re.IGNORECASE)
@@ -90,7 +90,7 @@ def read(text: str, *, has_users: bool, zone: str) -> Reading:
         elif entry.startswith("#"):
             above.note_comment(entry)
         elif variable := _VARIABLE.fullmatch(line):
-            above.note_variable(variable["name"], variable["value"])
+            above.note_variable(variable["name"], variable["value"].strip())
             above.comments.clear()
         else:
             try:

@@ -17,7 +17,7 @@ Literal = str | int | float | None
 
 _TOKEN = re.compile(
     r"""
-      (?P<space> \s++ | --(?=\s|$)[^\n]*+ | \#[^\n]*+ | /\*(?s:.*?)\*/ )
+      (?P<space> \s++ | --(?=\s|$)[^\n]*+ | \#[^\n]*+ | /\*(?s:.*?)(?:\*/|\Z) )
     | (?P<text>  '(?:[^'\\]++ | \\(?s:.) | '')*+' | "(?:[^"\\]++ | \\(?s:.) | "")*+" )
     | (?P<name>  `(?:[^`]++ | ``)*+` )
     | (?P<hex>   0x[0-9A-Fa-f]++ | [xX]'[0-9A-Fa-f]*+' )
@@ -30,6 +30,7 @@ _TOKEN = re.compile(
 _ESCAPES = {"0": "\0", "b": "\b", "n": "\n", "r": "\r", "t": "\t", "Z": "\x1a", "%": "\\%", "_": "\\_"}
 """What stands after a backslash; everything else stands for itself."""
 _WORDS: dict[str, Literal] = {"null": None, "true": 1, "false": 0, "default": None}
+_QUOTES = "'\"`"
 _OF_KEYS = frozenset(
     ["primary", "unique", "key", "index", "constraint", "foreign", "check", "fulltext", "spatial"]
 )
@@ -180,6 +181,8 @@ class _Dump:
             self._go_on()
             self._skip_to(depth)  # a call, as now(): nobody knows what it came to
             return None
+        if token.kind == "sign" and token.text in _QUOTES:
+            raise InputError("its text does not end: the dump breaks off, or a quotation mark is missing")
         raise InputError(f"{token.text[:40]!r} where a value should stand")
 
     def _names(self) -> list[str]:
@@ -205,6 +208,8 @@ class _Dump:
         for found in _TOKEN.finditer(self._text):
             if found.lastgroup != "space":
                 yield _Token(str(found.lastgroup), found[0], found.start())
+            if found.lastgroup == "sign" and found[0] in _QUOTES:
+                break  # what it opens does not end: whatever follows may be inside of it
         while True:
             yield _END
 

@@ -105,6 +105,13 @@ def test_a_dump_that_breaks_off_is_a_problem(dump):
     assert bad.line == 1
 
 
+@pytest.mark.parametrize("piece", ["a''\\'", '"', "/*", "`a", "('"])
+def test_a_large_dump_that_breaks_off_is_read_in_one_go(piece):
+    found = list(read("INSERT INTO t VALUES (1,2),('" + piece * 200_000, KNOWN))
+
+    assert isinstance(found[0], Row)
+
+
 _VALUES = st.none() | st.integers(-(10**18), 10**18) | st.text(st.characters(codec="utf-8"))
 
 
