@@ -62,12 +62,6 @@ class Totals:
     def succeeded(self) -> int:
         return self.outcomes[Outcome.SUCCEEDED]
 
-    @property
-    def mean_ms(self) -> float | None:
-        """Of the run times; exact."""
-        timed = self.run_times.total
-        return self.run_ms / timed if timed else None
-
     def merge(self, other: Totals) -> None:
         """Add the numbers of the other."""
         self.triggered += other.triggered
@@ -132,20 +126,28 @@ def series(
 def by_job(
     connection: Connection, span: str, first: str, last: str, *, group_id: int = 0
 ) -> dict[int, Totals]:
-    """The numbers of each job in these periods, of one group or of all; with run times only."""
-    whose = ReportRow.group_id == group_id if group_id else ReportRow.job_id != 0
-    conditions = (ReportRow.job_id != 0, whose, *_within(span, first, last))
+    """The sums of each job in these periods, of one group or of all; without histograms."""
     sums = (func.sum(_TABLE.c[name]) for name in _NUMBERS)
-    found = {
-        job_id: totals_of([*map(int, numbers), "", "", ""])
-        for job_id, *numbers in connection.execute(
-            select(ReportRow.job_id, *sums).where(*conditions).group_by(ReportRow.job_id)
-        )
-    }
-    times = select(ReportRow.job_id, ReportRow.run_times).where(*conditions, ReportRow.run_times != "")
-    for job_id, text in connection.execute(times):
-        found[job_id].run_times.merge(Histogram.decode(text))
-    return found
+    conditions = _of_jobs(span, first, last, group_id)
+    found = connection.execute(select(ReportRow.job_id, *sums).where(*conditions).group_by(ReportRow.job_id))
+    return {job_id: totals_of([*map(int, numbers), "", "", ""]) for job_id, *numbers in found}
+
+
+def add_run_times(
+    connection: Connection,
+    lines: Mapping[int, Totals],
+    span: str,
+    first: str,
+    last: str,
+    *,
+    group_id: int = 0,
+) -> None:
+    """Give these jobs, by their ids, the histograms of their run times in these periods."""
+    times = select(ReportRow.job_id, ReportRow.run_times).where(
+        *_of_jobs(span, first, last, group_id), ReportRow.run_times != "", among(ReportRow.job_id)
+    )
+    for job_id, text in connection.execute(times, {"ids": lines}):
+        lines[job_id].run_times.merge(Histogram.decode(text))
 
 
 def names(connection: Connection, kind: str) -> dict[int, str]:
@@ -207,6 +209,11 @@ def standing(connection: Connection, keys: Collection[Key]) -> dict[Key, Totals]
 
 def _within(span: str, first: str, last: str) -> tuple[ColumnElement[bool], ...]:
     return ReportRow.span == span, ReportRow.period >= first, ReportRow.period <= last
+
+
+def _of_jobs(span: str, first: str, last: str, group_id: int) -> tuple[ColumnElement[bool], ...]:
+    whose = ReportRow.group_id == group_id if group_id else ReportRow.group_id != 0
+    return ReportRow.job_id != 0, whose, *_within(span, first, last)
 
 
 def _row(key: Key, totals: Totals) -> Row:

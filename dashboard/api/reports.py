@@ -33,7 +33,7 @@ def show() -> dict[str, Any]:
 
 def jobs() -> dict[str, Any]:
     """The same days by job, those with most runs first. Waiting is known of all jobs together only."""
-    found = _look()
+    found = _look(is_whole=True)
     lines = [
         {"job_id": line.job_id, "name": line.name, "is_deleted": line.is_gone, **_map(line.totals)}
         for line in found.ordered("runs")
@@ -41,7 +41,7 @@ def jobs() -> dict[str, Any]:
     return {**_head(found), "jobs": lines}
 
 
-def _look() -> Report:
+def _look(*, is_whole: bool = False) -> Report:
     args = {name: value.strip() for name, value in request.args.items()}
     only(args, _ASKED)
     _check(args)
@@ -51,7 +51,7 @@ def _look() -> Report:
             if args["group"] not in known:
                 raise Refused(422, "bad_value", f"There is no group {args['group']!r}.", "group")
             args["group"] = str(known[args["group"]])
-        return reports.recall(connection, Question.from_args(args))
+        return reports.recall(connection, Question.from_args(args), is_whole=is_whole)
 
 
 def _check(args: dict[str, str]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import cached_property
+from heapq import nsmallest
 from typing import Self
 from urllib.parse import urlencode
 
@@ -40,6 +41,8 @@ TONES: dict[str, str] = {
 """What a colour stands for in columns, from the bottom to the top."""
 SHARES = (0.5, 0.95, 0.99)
 LISTED_JOBS = 50
+TIMED_JOBS = 200
+"""The slowest, by percentile, are sought among so many: those whose runs take longest on the average."""
 _NEWS_MS = 20_000
 """So long after the last count browsers are told of it: a count takes seconds, and they ask every three."""
 
@@ -185,13 +188,19 @@ class Report:
         return ", ".join(_said(totals, [each for each in Outcome if each != Outcome.SUCCEEDED]))
 
 
-def recall(connection: Connection, asked: Question) -> Report:
-    """The report as of now, from memory if nothing was counted since it was made."""
+def recall(connection: Connection, asked: Question, *, is_whole: bool = False) -> Report:
+    """The report as of now, from memory if nothing was counted since it was made.
+
+    Run times are read of the jobs that a page may show, or of all if it is a whole one.
+    """
     place = resources()
     at = zone.find(place.options.report_zone)
     now_ms = place.now_ms()
-    question = (asked, asked.days(now_ms, at).last)
-    found: Report = place.reports.recall(connection, question, lambda: look(connection, asked, now_ms, at))
+    asked = replace(asked, order="runs")  # the same numbers
+    question = (asked, asked.days(now_ms, at).last, is_whole)
+    found: Report = place.reports.recall(
+        connection, question, lambda: look(connection, asked, now_ms, at, is_whole=is_whole)
+    )
     return found
 
 
@@ -203,7 +212,7 @@ def news(connection: Connection, asked: Question) -> Report | None:
     return None if is_asked_again and is_old else found
 
 
-def look(connection: Connection, asked: Question, now_ms: int, at: tzinfo) -> Report:
+def look(connection: Connection, asked: Question, now_ms: int, at: tzinfo, *, is_whole: bool) -> Report:
     """Read the numbers."""
     days = asked.days(now_ms, at)
     first, last = days.first.isoformat(), days.last.isoformat()
@@ -221,6 +230,8 @@ def look(connection: Connection, asked: Question, now_ms: int, at: tzinfo) -> Re
         lines = {job_id: total} if total.triggered else {}
     else:
         lines = report_rows.by_job(connection, DAY, first, last, group_id=group_id)
+        timed = lines if is_whole else _outstanding(lines)
+        report_rows.add_run_times(connection, timed, DAY, first, last, group_id=group_id)
     return Report(
         days,
         tuple((piece, shown.get(piece.period, Totals())) for piece in days.pieces),
@@ -229,6 +240,21 @@ def look(connection: Connection, asked: Question, now_ms: int, at: tzinfo) -> Re
         reports.progress(connection).counted_at,
         {name: text for name, text in (("group", asked.group), ("job", asked.job)) if text},
     )
+
+
+def _outstanding(lines: Mapping[int, Totals]) -> dict[int, Totals]:
+    """Those that a table may show."""
+    ranks: tuple[tuple[int, Callable[[Totals], float]], ...] = (
+        (LISTED_JOBS, lambda totals: totals.triggered),
+        (LISTED_JOBS, failures_of),
+        (LISTED_JOBS, lambda totals: totals.run_ms),
+        (TIMED_JOBS, lambda totals: totals.run_ms / max(1, totals.triggered)),
+    )
+    found: dict[int, Totals] = {}
+    for most, worth in ranks:
+        ranked = [(-worth(totals), job_id) for job_id, totals in lines.items()]
+        found |= {job_id: lines[job_id] for _, job_id in nsmallest(most, ranked)}
+    return found
 
 
 def failures_of(totals: Totals) -> int:

@@ -13,6 +13,7 @@ from sqlalchemy import delete, update
 from baton.store.engine import write
 from baton.store.models import Job, JobLog
 from dashboard.filters import rate
+from dashboard.queries import reports
 
 from ..clocks import NOON_MS
 from .site import said
@@ -89,6 +90,22 @@ def test_jobs_stand_in_the_order_that_was_asked_for(filled_site):
     assert names("slow") == ["=Imports", "Invoices"]
     assert names("failures") == ["=Imports"]
     assert names("time") == ["=Imports", "Invoices"]
+
+
+def test_of_many_jobs_all_are_in_the_file_and_those_that_stand_out_on_the_page(filled, monkeypatch):
+    monkeypatch.setattr(reports, "LISTED_JOBS", 1)
+    monkeypatch.setattr(reports, "TIMED_JOBS", 1)
+    for name, run_ms in (("Quick", 10), ("Quicker", 5)):
+        times = {"started_at": NOON_MS, "handle_time": NOON_MS + run_ms}
+        filled.run(filled.group_id, filled.job(filled.group_id, name=name), outcome="succeeded", **times)
+    filled.clock.advance(60)
+    filled.count()
+
+    text = said(filled.person().get("/reports?order=slow"))
+    assert "=Imports 6 2 50 %" in text
+    assert "Quick 1" not in text
+    rows = rows_of(filled.person().get("/reports/jobs.csv"))
+    assert [row["run_p95_ms"] != "" for row in rows] == [True] * 4
 
 
 def test_a_group_and_a_job_narrow_a_report(filled_site):

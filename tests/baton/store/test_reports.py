@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, delete, event, select
 from baton.store import report_rows, reports
 from baton.store.engine import write
 from baton.store.models import JobLog
-from baton.store.report_rows import DAY, Periods
+from baton.store.report_rows import DAY, Periods, Totals
 from baton.store.reports import IS_COUNTED, Counted, Open
 from tests.clocks import NOON_MS
 
@@ -50,6 +50,9 @@ def plans_of(engine: Engine, ask: Callable[[Connection], object]) -> str:
         lambda connection: report_rows.series(connection, DAY, "2026-01-01", "2026-01-31", group_id=1),
         lambda connection: report_rows.series(connection, DAY, "2026-01-01", "2026-01-31", job_id=1),
         lambda connection: report_rows.by_job(connection, DAY, "2026-01-01", "2026-01-31"),
+        lambda connection: report_rows.add_run_times(
+            connection, {1: Totals()}, DAY, "2026-01-01", "2026-01-31"
+        ),
         lambda connection: report_rows.forget_hours(connection, "2026-01-01T00Z"),
     ],
 )
