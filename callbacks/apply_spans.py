@@ -27,7 +27,8 @@ class ApplySpans:
         ended_ns = time.time_ns()
         for each in ended:
             parent = Place.from_header(each.trace_parent)
-            if parent is not None:  # else nobody told of its push: tracing was off then
+            # else nobody told of its push: tracing was off then, or the sampler left it out
+            if parent is not None and parent.is_sampled:
                 self._tracing.tell(self._apply(each, parent, began_ns, ended_ns))
 
     def _apply(self, each: Traced, parent: Place, began_ns: int, ended_ns: int) -> Told:

@@ -49,18 +49,18 @@ class PushSpans:
         """Tell of the rows of these calls."""
         for call in calls:
             for row, verdict in zip(call.rows, call.verdicts, strict=True):
-                if verdict not in _TOLD_BY_ANOTHER:
-                    plan = self._plan(call, row)
-                    self._tracing.tell(plan)
-                    self._tracing.tell(self._push(call, row, verdict, plan.place))
+                place = self._place(row.log_id, Step.PLAN)
+                if place.is_sampled and verdict not in _TOLD_BY_ANOTHER:
+                    self._tracing.tell(self._plan(call, row, place))
+                    self._tracing.tell(self._push(call, row, verdict, place))
 
-    def _plan(self, call: PushCall, row: runs.PendingRow) -> Told:
+    def _plan(self, call: PushCall, row: runs.PendingRow, place: Place) -> Told:
         """From its insert to its push; a retry and a child point to the ending they follow from."""
         follows = row.parent_log_id
         return Told(
             f"plan {needs_of(row.glue_type, row.executor_handler)}",
             Kind.INTERNAL,
-            self._place(row.log_id, Step.PLAN),
+            place,
             min(row.trigger_time * _MS, call.began_ns),
             call.began_ns,
             facts_of(
