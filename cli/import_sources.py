@@ -12,11 +12,25 @@ from redis.exceptions import RedisError
 from baton.broker import rq_schedule
 from baton.broker.client import connect
 from baton.errors import InputError
-from baton.foreign import Reading, celery_beat, celery_tables, crontab, rq_cron, rq_scheduler, xxl_job
+from baton.foreign import (
+    ForeignJob,
+    Reading,
+    celery_beat,
+    celery_tables,
+    crontab,
+    rq_cron,
+    rq_scheduler,
+    xxl_job,
+)
+from baton.schedule import zone
 
 from . import celery_app
+from .remarks import remark
 
 _STDIN = Path("-")
+_ZONE = "UTC"
+_OF_A_MACHINE = frozenset({"crontab", "xxl-job"})
+"""Sources that follow the clock of whatever machine they are on."""
 _SYSTEM_FOLDER = "cron.d"
 _SYSTEM_FILE = "crontab"
 
@@ -29,9 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="WHAT",
         help="a file (- is standard input), a module, or an address: see docs/migrating.md",
     )
-    parser.add_argument(
-        "--zone", default="UTC", help="where its clock hangs, if it does not say (default: UTC)"
-    )
+    parser.add_argument("--zone", help=f"where its clock hangs, if it does not say (default: {_ZONE})")
     parser.add_argument(
         "--users", action=argparse.BooleanOptionalAction,
         help="crontab: a user stands before each command (default: only in /etc/crontab and cron.d)",
@@ -40,7 +52,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def read(arguments: argparse.Namespace) -> Reading:
     """Read the source; raises `InputError` if there is nothing to read."""
-    return SOURCES[arguments.source](arguments)
+    is_guessed = arguments.zone is None
+    arguments.zone = arguments.zone or _ZONE
+    zone.find(arguments.zone)
+    reading = SOURCES[arguments.source](arguments)
+    if is_guessed and arguments.source in _OF_A_MACHINE and any(map(_follows_guess, reading.jobs)):
+        remark(f"it does not say whose clock its schedules follow, so they follow {_ZONE}: see --zone")
+    return reading
+
+
+def _follows_guess(job: ForeignJob) -> bool:
+    return "cron" in job.said and job.said["zone"] == _ZONE
 
 
 def _crontab(arguments: argparse.Namespace) -> Reading:

@@ -163,6 +163,18 @@ def test_a_crontab_may_come_from_a_pipe(stored, monkeypatch):
     assert len(stored()) == 2
 
 
+def test_schedules_that_follow_a_guess_are_told_of(place, stored, capsys):
+    (place / "plain").write_text("0 5 * * * x\n")
+    main(["import", "crontab", "plain"])
+    assert "they follow UTC: see --zone" in capsys.readouterr().err
+
+    main(["import", "crontab", "plain", "--zone", "UTC"])
+    main(["import", "crontab", "crontab"])
+    assert capsys.readouterr().err == ""
+    assert main(["import", "crontab", "plain", "--zone", "Europe/Berlln"]) == 1
+    assert "Europe/Berlin" in capsys.readouterr().err
+
+
 def test_labels_keep_two_machines_apart(stored, capsys):
     main(["import", "crontab", "crontab", "--apply", "--label", "web1"])
     main(["import", "crontab", "crontab", "--apply", "--label", "web2", "--group", "second"])
