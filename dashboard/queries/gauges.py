@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 
 from baton.broker import chores, control, presence, results, tally
 from baton.broker.presence import ExecutorInfo
-from baton.store import alarm_deliveries, backlog, failed_callbacks, groups, jobs, runs
+from baton.scanner.repair import is_leftover
+from baton.store import alarm_deliveries, backlog, failed_callbacks, findings, groups, jobs, runs
 from baton.store.groups import GroupView
 from baton.vocabulary import Role, SpoolState
 
@@ -87,6 +88,10 @@ FAILED_CALLBACKS = Gauge(
 FAILED_CALLBACKS_OLDEST = Gauge(
     "baton_failed_callbacks_oldest_seconds", "For how long the oldest of them has waited.", ("group",)
 )
+FINDINGS = Gauge(
+    "baton_findings", "Broken invariants that the last scan found, leftovers not counted.", ("group",)
+)
+SCAN_AGE = Gauge("baton_scan_age_seconds", "How long ago the last scan for broken invariants began.")
 DELIVERIES_WAITING = Gauge("baton_alarm_deliveries_waiting", "Alarms on their way to people.")
 DELIVERIES_OLDEST = Gauge("baton_alarm_deliveries_oldest_seconds", "For how long the oldest has been.")
 WORK_WAITING = Gauge("baton_background_queue_depth", "Pieces of background work that nobody has begun.")
@@ -123,6 +128,8 @@ GAUGES: tuple[Gauge, ...] = (
     SPOOL_QUARANTINED,
     FAILED_CALLBACKS,
     FAILED_CALLBACKS_OLDEST,
+    FINDINGS,
+    SCAN_AGE,
     DELIVERIES_WAITING,
     DELIVERIES_OLDEST,
     WORK_WAITING,
@@ -155,6 +162,7 @@ def of_rows(connection: Connection, now_ms: int) -> OfRows:
         samples.append(FAILED_CALLBACKS.at(waiting.waiting if waiting else 0, app_name))
         oldest_ms = waiting.oldest_ms if waiting else 0
         samples.append(FAILED_CALLBACKS_OLDEST.at(_age_s(oldest_ms, now_ms), app_name))
+    samples += _of_scans(connection, [group.app_name for group in known], now_ms)
     deliveries = alarm_deliveries.waiting(connection)
     samples += [
         PENDING_OLDEST.at(runs.oldest_pending_ms(connection, now_ms) / 1000),
@@ -164,6 +172,15 @@ def of_rows(connection: Connection, now_ms: int) -> OfRows:
     ]
     queued = {group_id: each.queued for group_id, each in found.items()}
     return OfRows(tuple(known), queued, tuple(samples))
+
+
+def _of_scans(connection: Connection, app_names: Sequence[str], now_ms: int) -> Iterator[Sample]:
+    found = Counter(each.app_name for each in findings.confirmed(connection) if not is_leftover(each))
+    for app_name in {*app_names, *found}:
+        yield FINDINGS.at(found[app_name], app_name)
+    last = findings.last_scan(connection)
+    if last is not None:
+        yield SCAN_AGE.at(_age_s(last.began_at, now_ms))
 
 
 def of_redis(redis: Redis, known: Sequence[GroupView], now_ms: int, *, silent_after_s: float) -> list[Sample]:

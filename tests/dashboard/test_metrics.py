@@ -13,11 +13,12 @@ from sqlalchemy import create_engine
 from werkzeug.test import TestResponse
 
 from baton import meters
-from baton.broker import chores
+from baton.broker import chores, recovery
 from baton.broker.keys import INSTALLATION, GroupKeys
 from baton.broker.results import Results
 from baton.broker.tally import Tally
 from baton.meters import SERIES, Counter
+from baton.scanner.look import look
 from baton.store import alarms
 from baton.store.alarms import NewAlarm
 from baton.store.engine import write
@@ -160,6 +161,23 @@ def test_gauges_say_what_is_true_now(site):
     assert found["baton_processes{role=callbacks}"] == 1
     assert found["baton_processes{role=web}"] == 0
     assert found["baton_up{store=database}"] == found["baton_up{store=redis}"] == 1
+
+
+def test_gauges_say_what_the_last_scan_found(plain_site):
+    site = plain_site
+    site.redis.flushall()
+    recovery.open_group(site.redis, "demo")
+    site.group("demo")
+    assert "baton_scan_age_seconds{}" not in values(scrape(site)), "nobody has looked yet"
+    site.redis.set("baton:{demo}:mystery", 1)
+    for _ in range(2):
+        look(site.engine, site.redis, by_whom="a test", clock=site.clock)
+        site.clock.advance(31)
+
+    found = values(scrape(site))
+
+    assert found["baton_findings{group=demo}"] == 1
+    assert found["baton_scan_age_seconds{}"] == 31
 
 
 @pytest.mark.parametrize(
