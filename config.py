@@ -560,37 +560,30 @@ def _look_at_redis(settings: Settings) -> None:
         exit_with(SettingsError(*(f"REDIS_URL: {reason}" for reason in reasons)))
 
 
-def wants_spans(settings: Settings, environ: Mapping[str, str]) -> bool:
-    """Whether this process tells OpenTelemetry of runs; raises `SettingsError` if it shall and cannot.
-
-    Where the settings only happen to name a collector, a package that is missing is a warning: platforms
-    set that variable for everything they run.
-    """
-    is_named = any(environ.get(f"OTEL_EXPORTER_OTLP_{kind}ENDPOINT") for kind in ("", "TRACES_"))
-    is_off = environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
-    if settings.otel == NO or (settings.otel == AUTO and (is_off or not is_named)):
-        return False
-    missing = [name for name in _OTEL_PACKAGES if not _is_installed(name)]
-    if not missing:
-        return True
-    problem = f"the package {missing[0]} is not installed: pip install 'baton[otel]'"
-    if settings.otel == YES:
-        raise SettingsError(f"BATON_OTEL is yes, and {problem}; or set it to no")
-    text = f"OTEL_EXPORTER_OTLP_ENDPOINT is set, and {problem}; BATON_OTEL=no hides this"
-    telemetry.warning("setting.warning", text=text)
-    return False
-
-
 def tracing(role: str, settings: Settings, environ: Mapping[str, str]) -> Tracing | None:
-    """What hands spans of this process over, or None; a missing package ends it with code 78."""
-    try:
-        if not wants_spans(settings, environ):
-            return None
-    except SettingsError as error:
-        exit_with(error)
+    """What hands over the spans of this process, or None."""
+    if not wants_spans(settings, environ):
+        return None
     from baton.tracing import Tracing
 
     return Tracing(role, process_log.process_name(), __version__)
+
+
+def wants_spans(settings: Settings, environ: Mapping[str, str]) -> bool:
+    """Whether this process tells OpenTelemetry of runs.
+
+    Where the environment only happens to name a collector, a package that is missing is a warning:
+    platforms set that variable for everything they run.
+    """
+    if settings.otel != AUTO:
+        return settings.otel == YES
+    is_named = any(environ.get(f"OTEL_EXPORTER_OTLP_{kind}ENDPOINT") for kind in ("", "TRACES_"))
+    if not is_named or environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return False
+    if missing := _missing_for_spans():
+        text = f"OTEL_EXPORTER_OTLP_ENDPOINT is set, but {missing}; BATON_OTEL=no hides this"
+        telemetry.warning("setting.warning", text=text)
+    return not missing
 
 
 def load_or_exit(environ: Mapping[str, str], *, unneeded: Collection[str] = ()) -> Settings:
@@ -611,13 +604,6 @@ def exit_with(error: SettingsError) -> NoReturn:
     for problem in error.problems:
         print(f"  - {problem}", file=sys.stderr)
     raise SystemExit(EXIT_CONFIG)
-
-
-def _is_installed(package: str) -> bool:
-    try:
-        return find_spec(package) is not None
-    except ModuleNotFoundError:
-        return False
 
 
 def unknown_names(environ: Mapping[str, str]) -> list[str]:
@@ -654,6 +640,18 @@ def _value(each: Field[Any], environ: Mapping[str, str], unneeded: Collection[st
         raise ValueError(f"{name} is {_shown(each.name, text)}: {problem}") from None
 
 
+def _missing_for_spans() -> str:
+    """What is not installed and how to mend it; empty: nothing."""
+    for package in _OTEL_PACKAGES:
+        try:
+            is_there = find_spec(package) is not None
+        except ModuleNotFoundError:  # not even what it is a part of
+            is_there = False
+        if not is_there:
+            return f"the package {package} is not installed: pip install 'baton[otel]'"
+    return ""
+
+
 def _contradictions(values: Mapping[str, Any]) -> list[str]:
     """What is wrong between settings that are each fine."""
     problems = []
@@ -663,6 +661,8 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
             f"BATON_BEAT_INTERVAL_S ({values['beat_interval_s']:g}): a living worker would be declared dead; "
             f"set it to at least {3 * values['beat_interval_s']:g}"
         )
+    if values["otel"] == YES and (missing := _missing_for_spans()):
+        problems.append(f"BATON_OTEL is yes, but {missing}; or set BATON_OTEL=no")
     if values["env"] == PRODUCTION and values["failpoints"]:
         problems.append(
             f"BATON_FAILPOINTS is {values['failpoints']!r} with BATON_ENV production: failpoints kill "

@@ -33,13 +33,12 @@ def run() -> int:
 def _serve(settings: config.Settings) -> None:
     try:
         archive = Archive.at(settings.log_archive_url) if settings.log_archive_url else None
-        wants_spans = config.wants_spans(settings, os.environ)
     except SettingsError as problem:
         config.exit_with(problem)
-    main.run(_settings(settings, archive, wants_spans=wants_spans))
+    main.run(_settings(settings, archive, tracing=config.wants_spans(settings, os.environ)))
 
 
-def _settings(settings: config.Settings, archive: Archive | None, *, wants_spans: bool) -> ExecutorSettings:
+def _settings(settings: config.Settings, archive: Archive | None, *, tracing: bool) -> ExecutorSettings:
     return ExecutorSettings(
         redis_url=settings.redis_url,
         access_token=settings.access_token,
@@ -70,7 +69,7 @@ def _settings(settings: config.Settings, archive: Archive | None, *, wants_spans
         beat_interval_s=settings.beat_interval_s,
         executor_dead_after_s=settings.executor_dead_after_s,
         log_format=settings.log_format,
-        tracing=wants_spans,
+        tracing=tracing,
         failpoints=settings.failpoints,
     )
 

@@ -148,11 +148,12 @@ def test_wanted_without_its_package_is_said_at_the_start(whole_baton, tmp_path):
     (tmp_path / "opentelemetry" / "__init__.py").touch()
     assert importlib.util.find_spec("opentelemetry.sdk"), "else this shows nothing"
     baton = whole_baton(schedulers=0, workers=0, callbacks=0, PYTHONPATH=f"{tmp_path}:{sys.path[0]}")
-    for start in (baton.processes.scheduler, baton.processes.worker, baton.processes.callbacks):
+    processes = baton.processes
+    for start in (processes.scheduler, processes.worker, processes.callbacks, processes.web):
         process = start(BATON_OTEL="1")
 
         assert process.wait() == EXIT_CONFIG
-        assert "BATON_OTEL is yes, and the package opentelemetry.sdk is not installed" in process.output
+        assert "BATON_OTEL is yes, but the package opentelemetry.sdk is not installed" in process.output
         assert "pip install 'baton[otel]'" in process.output
 
     named_only = baton.processes.callbacks(OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9")
