@@ -24,7 +24,7 @@ from baton.checkup import Verdict
 from baton.errors import InputError
 
 from . import seed, state
-from .crew import Crew, commands_of
+from .crew import OWN_NAME, Crew, commands_of
 from .migrate import bring_up
 from .parsing import Parser
 from .signin import address, first_link, reachable
@@ -58,6 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     _require_free_port(settings.host, settings.port)
     with _redis(environ, folder) as redis:
         settings = config.load(environ)
+        process_log.set_up(OWN_NAME, settings.log_level, settings.log_format)
         _look_at_redis(settings, is_own=redis is not None)
         bring_up(settings)
         seed.demo(settings)
