@@ -13,7 +13,6 @@ from baton.broker import rq_schedule
 from baton.broker.client import connect
 from baton.errors import InputError
 from baton.foreign import (
-    ForeignJob,
     Reading,
     celery_beat,
     celery_tables,
@@ -52,28 +51,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def read(arguments: argparse.Namespace) -> Reading:
     """Read the source; raises `InputError` if there is nothing to read."""
-    is_guessed = arguments.zone is None
-    arguments.zone = arguments.zone or _ZONE
-    zone.find(arguments.zone)
+    zone.find(_zone_of(arguments))
     reading = SOURCES[arguments.source](arguments)
-    if is_guessed and arguments.source in _OF_A_MACHINE and any(map(_follows_guess, reading.jobs)):
+    if arguments.zone is None and arguments.source in _OF_A_MACHINE and _has_guesses(reading):
         remark(f"it does not say whose clock its schedules follow, so they follow {_ZONE}: see --zone")
     return reading
 
 
-def _follows_guess(job: ForeignJob) -> bool:
-    return "cron" in job.said and job.said["zone"] == _ZONE
+def _zone_of(arguments: argparse.Namespace) -> str:
+    return str(arguments.zone or _ZONE)
+
+
+def _has_guesses(reading: Reading) -> bool:
+    return any("cron" in job.said and job.said["zone"] == _ZONE for job in reading.jobs)
 
 
 def _crontab(arguments: argparse.Namespace) -> Reading:
     path = Path(arguments.what)
     is_of_system = path.parent.name == _SYSTEM_FOLDER or path == Path("/etc") / _SYSTEM_FILE
     has_users = is_of_system if arguments.users is None else arguments.users
-    return crontab.read(_text_of(path), has_users=has_users, zone=arguments.zone)
+    return crontab.read(_text_of(path), has_users=has_users, zone=_zone_of(arguments))
 
 
 def _xxl_job(arguments: argparse.Namespace) -> Reading:
-    reading = xxl_job.read(_text_of(Path(arguments.what)), zone=arguments.zone)
+    reading = xxl_job.read(_text_of(Path(arguments.what)), zone=_zone_of(arguments))
     if not reading.jobs and not reading.left:
         raise InputError(f"{arguments.what} has no row of xxl_job_info: dump xxl_job_group and xxl_job_info")
     return reading
@@ -83,7 +84,7 @@ def _celery(arguments: argparse.Namespace) -> Reading:
     if arguments.what.endswith(".json"):
         return celery_tables.read(_text_of(Path(arguments.what)))
     beat = celery_app.find(arguments.what)
-    return celery_beat.read(beat.schedule, zone=beat.zone or arguments.zone)
+    return celery_beat.read(beat.schedule, zone=beat.zone or _zone_of(arguments))
 
 
 def _rq(arguments: argparse.Namespace) -> Reading:
@@ -91,7 +92,7 @@ def _rq(arguments: argparse.Namespace) -> Reading:
         return rq_cron.read(_text_of(Path(arguments.what)))
     try:
         with connect(arguments.what) as redis:
-            return rq_scheduler.read(rq_schedule.scheduled(redis), zone=arguments.zone)
+            return rq_scheduler.read(rq_schedule.scheduled(redis), zone=_zone_of(arguments))
     except RedisError as problem:
         raise InputError(f"the Redis of RQ does not answer ({problem}): check its address") from None
 

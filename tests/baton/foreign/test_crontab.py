@@ -6,7 +6,7 @@ import subprocess
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baton.foreign import Reading, crontab
@@ -180,6 +180,7 @@ def test_a_key_stays_when_schedules_change_and_lines_move():
 _LINES = st.text(st.characters(codec="utf-8", exclude_characters="\n"), max_size=60)
 
 
+@settings(deadline=None)
 @given(
     st.lists(_LINES | st.sampled_from(["0 0 * * * x", "A=b", "# c", "@daily y", "@reboot z"]), max_size=12)
 )
@@ -199,6 +200,7 @@ def test_every_line_of_whatever_text_is_an_entry_a_problem_or_neither(lines):
 _WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\n\r\x00\\"))
 
 
+@settings(deadline=None)
 @given(_WORDS, st.lists(_WORDS, min_size=1, max_size=3))
 def test_percent_signs_survive_their_escapes(command, lines):
     escaped = [text.replace("%", "\\%") for text in (f"x {command}", *lines)]

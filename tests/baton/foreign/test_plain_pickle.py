@@ -7,7 +7,7 @@ import pickle
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baton.errors import InputError
@@ -23,6 +23,7 @@ _VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(_VALUES, st.integers(3, pickle.HIGHEST_PROTOCOL))
 def test_plain_values_are_read_back(value, protocol):
     assert read(pickle.dumps(value, protocol)) == value
@@ -60,6 +61,7 @@ def test_a_small_pickle_does_not_become_a_large_value():
             read(pickle.dumps(bomb))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60) | st.binary(max_size=40).map(lambda tail: b"\x80\x04" + tail + b"."))
 def test_whatever_the_bytes_there_is_a_value_or_an_input_error(data):
     with contextlib.suppress(InputError):

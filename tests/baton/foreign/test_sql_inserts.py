@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baton.foreign.sql_inserts import BadRow, Row, read
@@ -125,6 +125,7 @@ def written(value: object) -> str:
     return "'" + "".join(escapes.get(character, character) for character in str(value)) + "'"
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(_VALUES, _VALUES), min_size=1, max_size=5))
 def test_what_was_written_is_read_back(wanted):
     tuples = ",".join(f"({','.join(map(written, row))})" for row in wanted)
@@ -132,6 +133,7 @@ def test_what_was_written_is_read_back(wanted):
     assert rows(f"INSERT INTO `t` VALUES {tuples};") == [list(row) for row in wanted]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(_VALUES, _VALUES), min_size=1, max_size=5))
 def test_quotes_that_are_doubled_are_read_back_too(wanted):
     def doubled(value):
@@ -168,6 +170,7 @@ _PIECES = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(_PIECES | st.text(max_size=5), max_size=30))
 def test_whatever_the_text_it_ends_and_its_rows_have_all_columns(pieces):
     for row in read("".join(pieces), KNOWN):
