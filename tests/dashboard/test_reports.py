@@ -69,7 +69,7 @@ def test_a_report_says_what_became_of_the_runs_of_its_days(filled_site):
     assert "Failed 2 timed out and lost included" in text
     assert "Succeeded 6 60 %" in text
     assert "Discarded 2 20 %" in text
-    assert "Thu 1 Jan 2026 5 3 1 failed, 1 discarded" in text
+    assert "Thu 1 Jan 2026 5 3 980 ms 57 s 206 ms 1 failed, 1 discarded" in text
 
 
 def test_today_is_shown_by_the_hour(filled):
