@@ -49,7 +49,7 @@ def count(_period_ms: int) -> int:
                 reports.caught_up(connection, began_ms)
     _remember_names(place)
     if counted:
-        telemetry.event("report.counted", runs=counted)
+        telemetry.detail("report.counted", runs=counted)
     return counted
 
 

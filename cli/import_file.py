@@ -21,6 +21,7 @@ _HEAD = """\
 # `stopped: true` leaves a new job to be started by a person.
 jobs:
 """
+_LINE_ENDS = frozenset("\r\x85\u2028\u2029")
 
 
 class _Dumper(yaml.SafeDumper):
@@ -28,7 +29,10 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    style = "|" if "\n" in text else None
+    if _LINE_ENDS & set(text):
+        style = '"'  # readers take them for ends of lines, and fold them
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 _Dumper.add_representer(str, _text)

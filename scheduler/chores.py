@@ -88,7 +88,7 @@ class Chores:
             waits_s=chore.every_s,
             is_repeated=chore.every_s <= sum(PAUSES_S),
         ):
-            telemetry.event("chore.handed_over", work=work_id)
+            telemetry.detail("chore.handed_over", work=work_id)
         self._done[chore.name] = period_ms
 
 

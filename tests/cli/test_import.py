@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rq.job import Job as RqJob
 from sqlalchemy import select
@@ -311,6 +311,8 @@ def test_a_file_to_review_has_scripts_and_children_of_xxl_job(place, stored):
 
 
 @settings(deadline=None)
+@example("a\x85b", "")
+@example("a\n\u2028\rb", "")
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\x00")), st.text(alphabet=" \t\n#:'|x"))
 def test_whatever_a_job_says_stands_in_the_file_unchanged(param, description):
     said = {"handler": "x", "param": param, "description": description}
