@@ -123,6 +123,12 @@ def series(
     return found
 
 
+def first_day(connection: Connection) -> str | None:
+    """The day of the first run that was counted."""
+    of_all = (ReportRow.span == DAY, ReportRow.group_id == 0, ReportRow.job_id == 0)
+    return connection.execute(select(func.min(ReportRow.period)).where(*of_all)).scalar()
+
+
 def by_job(
     connection: Connection, span: str, first: str, last: str, *, group_id: int = 0
 ) -> dict[int, Totals]:

@@ -19,6 +19,7 @@ def show() -> str:
     """The page people leave open."""
     with read(resources().engine) as connection:
         found = asked.look(connection, resources().now_ms())
-        question = Question.from_args({"range": request.args.get("range", "")})
+        range_ = request.args.get("range") or reports.range_to_begin_with(connection)
+        question = Question.from_args({"range": range_})
         report = reports.news(connection, question)
     return render_template("overview/show.html", overview=found, asked=question, report=report, q=reports)

@@ -86,8 +86,7 @@ class Question:
     def to_params(self, **changes: str) -> dict[str, str]:
         """The query string of this question, with changes."""
         values = {name: getattr(self, name) for name in self.__slots__} | changes
-        usual = {"range": USUAL_RANGE, "order": "runs"}
-        return {name: value for name, value in values.items() if value and value != usual.get(name)}
+        return {name: value for name, value in values.items() if value and (name, value) != ("order", "runs")}
 
     def days(self, now_ms: int, at: tzinfo) -> Days:
         """The days it is about; a range ends today."""
@@ -186,6 +185,13 @@ class Report:
     def otherwise(totals: Totals) -> str:
         """Everything but the successes, in words."""
         return ", ".join(_said(totals, [each for each in Outcome if each != Outcome.SUCCEEDED]))
+
+
+def range_to_begin_with(connection: Connection) -> str:
+    """Today on the first day, when a month would be one column and a lot of nothing."""
+    place = resources()
+    today = report_days.today(place.now_ms(), zone.find(place.options.report_zone))
+    return "today" if report_rows.first_day(connection) == today.isoformat() else USUAL_RANGE
 
 
 def recall(connection: Connection, asked: Question, *, is_whole: bool = False) -> Report:

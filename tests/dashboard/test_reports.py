@@ -202,6 +202,19 @@ def test_the_overview_shows_the_days_and_the_jobs_that_stand_out(filled):
     assert "Runs by hour" in said(filled.person().get("/?range=today"))
 
 
+def test_the_overview_begins_with_hours_on_the_first_day(plain_site):
+    group_id = plain_site.group()
+    plain_site.run(group_id, plain_site.job(group_id), outcome="succeeded")
+    plain_site.count()
+    ana = plain_site.person()
+
+    first = said(ana.get("/"))
+    assert "Runs by hour" in first
+    assert "Runs by day" in said(ana.get("/?range=30d"))
+    plain_site.clock.advance(86_400)
+    assert "Runs by day" in said(plain_site.person().get("/"))
+
+
 def test_a_page_that_is_kept_fresh_is_told_of_new_numbers_only(filled):
     ana = filled.person()
 
