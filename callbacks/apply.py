@@ -213,7 +213,7 @@ def _settled(callback: HandleCallbackParam, now_ms: int) -> runs.RunEnding:
         executor_address=storable(callback.executor_address),
         attempt=callback.attempt,
         token=callback.token,
-        result=storable(callback.result),
+        result=_accepted(callback.result),  # its executor keeps it short; cut, it would be JSON no more
         trigger_code=TriggerCode.QUEUED,
     )
 
@@ -237,11 +237,15 @@ def _ended_by_script(item: ResultItem, now_ms: int) -> runs.RunEnding:
 
 
 def storable(text: str) -> str:
+    """`text` as a row keeps messages: as every database takes it, and not longer than one may be."""
+    return cut_message(_accepted(text))
+
+
+def _accepted(text: str) -> str:
     """`text` as every database takes it: PostgreSQL has no NUL, and no lone surrogates."""
     if text.isascii():
-        return cut_message(text.replace("\x00", "\ufffd") if "\x00" in text else text)
-    clean = text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "\ufffd")
-    return cut_message(clean)
+        return text.replace("\x00", "\ufffd") if "\x00" in text else text
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "\ufffd")
 
 
 def _best_first(verified: Sequence[Verified]) -> list[runs.RunEnding]:

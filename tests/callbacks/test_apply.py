@@ -8,6 +8,7 @@ import pytest
 
 from baton import telemetry
 from baton.broker.results import BadItem, ResultEntry, ResultItem
+from baton.endings import RESULT_LIMIT_BYTES
 from baton.envelope import group_key
 from baton.schedule import AWAITING_END_MS
 from baton.store.engine import write
@@ -78,6 +79,15 @@ def test_a_result_ends_its_row_with_everything_it_says(world: World) -> None:
         executor_address="host-1-ab",
         attempt=2,
     )
+
+
+def test_a_result_as_large_as_one_may_be_is_kept_whole(world: World) -> None:
+    log_id = queued(world)
+    largest = json.dumps("x" * (RESULT_LIMIT_BYTES - 2))
+
+    assert apply(world, entry(settled(log_id, result=largest))) == Applied(ended=1)
+
+    assert world.log(log_id)["result"] == largest
 
 
 @pytest.mark.parametrize(
