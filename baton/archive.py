@@ -9,6 +9,8 @@ left out. fsspec is an extra: who sets no URL does not need it.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -67,6 +69,19 @@ class Archive:
                 f"BATON_LOG_ARCHIVE_URL is {scheme}:…, which cannot be used: {problem}"
             ) from None
         return cls(files, root)
+
+    def try_out(self) -> None:
+        """Store a few bytes, read them, and remove them if that is allowed; raises what the store raises."""
+        place, said = f"{self._root}/check-{os.urandom(8).hex()}", b"baton"
+        self._files.makedirs(self._root, exist_ok=True)
+        self._files.pipe_file(place, said)
+        try:
+            read = self._files.cat_file(place)
+        finally:
+            with contextlib.suppress(Exception):  # who may only add can still be an archive
+                self._files.rm_file(place)
+        if read != said:
+            raise OSError(f"it gave back {len(read)} bytes, which are not the {len(said)} it was given")
 
     def put(self, logs: Sequence[tuple[Path, Place, int]]) -> None:
         """Store these files, each as (file, place, token); several at a time where the store can."""

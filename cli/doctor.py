@@ -97,6 +97,7 @@ def _this_machine(here: Installation) -> Iterator[Line]:
         scripts=settings.script_types,
         log_dir=settings.log_dir,
         spool_dir=settings.spool_dir,
+        archive_url=settings.log_archive_url,
         is_production=settings.is_production,
     )
 

@@ -88,6 +88,7 @@ def _check(environ: dict[str, str], *, as_json: bool) -> int:
             scripts=settings.script_types,
             log_dir=settings.log_dir,
             spool_dir=settings.spool_dir,
+            archive_url=settings.log_archive_url,
             is_production=settings.is_production,
         )
     if as_json:

@@ -1,4 +1,4 @@
-"""Could an executor work here? Settings, handlers, folders, Redis and its clock, each looked at by itself."""
+"""Could an executor work here? Settings, handlers, folders, archive, Redis and its clock, each by itself."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from baton import loading
+from baton.archive import Archive
 from baton.broker import doctor
 from baton.broker.client import connect
 from baton.checkup import Line, Verdict
-from baton.errors import BrokerError
+from baton.errors import BrokerError, SettingsError
+from baton.process_log import masked
 
 from . import glue
 
@@ -26,6 +28,7 @@ def look(
     scripts: Sequence[str],
     log_dir: str,
     spool_dir: str,
+    archive_url: str,
     is_production: bool,
 ) -> list[Line]:
     """Everything an executor needs; a problem of one thing keeps nobody from looking at the next."""
@@ -34,6 +37,7 @@ def look(
         *_scripts(scripts),
         *_folder("log folder", Path(log_dir)),
         *_folder("spool folder", Path(spool_dir)),
+        *_archive(archive_url),
         *_redis(redis_url, is_production=is_production),
     ]
 
@@ -76,6 +80,20 @@ def _folder(subject: str, folder: Path) -> Iterator[Line]:
         yield Line(Verdict.WARNING, subject, f"{folder} has only {free // 1024**2} MiB left")
     else:
         yield Line(Verdict.GOOD, subject, f"{folder} can be written to, {free // 1024**3} GiB are free")
+
+
+def _archive(url: str) -> Iterator[Line]:
+    if not url:
+        return
+    try:
+        Archive.at(url).try_out()
+    except SettingsError as problem:
+        yield Line(Verdict.BAD, "archive", str(problem))
+    except Exception as problem:  # whatever the store of the archive raises
+        text = f"logs cannot be stored there: {type(problem).__name__}: {masked(str(problem))}"
+        yield Line(Verdict.BAD, "archive", text)
+    else:
+        yield Line(Verdict.GOOD, "archive", "logs can be stored there, and read again")
 
 
 def _redis(url: str, *, is_production: bool) -> list[Line]:

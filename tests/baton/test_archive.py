@@ -69,6 +69,12 @@ def test_what_two_executors_wrote_for_one_run_comes_in_the_order_of_their_leases
     assert archive.find(PLACE).read_at(4, 12) == b"first\nthe se"
 
 
+def test_trying_it_out_leaves_nothing_behind(archive):
+    archive.try_out()
+
+    assert archive._files.find(archive._root) == []
+
+
 def test_a_file_that_was_continued_is_there_once(archive, written):
     archive.put([(written(b"first attempt\n"), PLACE, 1)])
     archive.put([(written(b"first attempt\nsecond attempt\n"), PLACE, 2)])

@@ -91,6 +91,29 @@ def test_the_programs_of_allowed_scripts_are_looked_for(check, project):
     assert "scripts" not in check().stdout
 
 
+def test_the_archive_is_tried_and_nothing_stays_in_it(check, project):
+    archive = project / "archive"
+
+    said = check(BATON_LOG_ARCHIVE_URL=archive.as_uri())
+
+    assert "good     archive: logs can be stored there, and read again" in said.stdout
+    assert list(archive.iterdir()) == []
+    assert "archive: " not in check().stdout
+
+
+def test_an_archive_that_takes_nothing_is_bad_and_its_problem_is_named(check, project):
+    (project / "archive").write_text("a file, no folder")
+
+    for url, problem in (
+        ((project / "archive").as_uri(), "logs cannot be stored there: FileExistsError"),
+        ("no-such://bucket/logs", "BATON_LOG_ARCHIVE_URL is no-such:…, which cannot be used"),
+    ):
+        said = check(BATON_LOG_ARCHIVE_URL=url)
+        assert said.returncode == 1
+        assert f"bad      archive: {problem}" in said.stdout
+        assert "good     redis eviction:" in said.stdout
+
+
 def test_settings_that_cannot_be_used_are_named_and_end_the_look(check):
     said = check(BATON_CONCURRENCY="many", BATON_CONCURENCY="2", BATON_ACCESS_TOKEN="")
 
