@@ -81,9 +81,7 @@ class Child:
 
     def serve(self) -> None:
         """Run what the parent sends until it hangs up."""
-        signal.signal(signal.SIGTERM, self._on_sigterm)
-        signal.signal(signal.SIGINT, lambda *_: None)
-        signal.signal(SOFT_SIGNAL, self._on_soft_signal)
+        self._hear_signals()
         self._loaded = Loaded(self._module_names, self._built_in)
         self._writer.say(self._loaded.ready_message())
         while (ticket := enter(self._turnstile)) is not None:
@@ -93,6 +91,11 @@ class Child:
             self._ticket, self._was_signalled = ticket, False
             self._run_one(Given.from_message(message))
         self._destroy()
+
+    def _hear_signals(self) -> None:
+        signal.signal(signal.SIGTERM, self._on_sigterm)
+        signal.signal(signal.SIGINT, lambda *_: None)
+        signal.signal(SOFT_SIGNAL, self._on_soft_signal)
 
     def _message_of(self, ticket: int) -> list[Any] | None:
         """The run of this ticket; those before it were taken back. None when the parent is gone."""
@@ -135,6 +138,7 @@ class Child:
         message = self._desk.end(run, said)
         if self._spans is not None and run.context.cancelled:
             self._spans.flush()  # the parent kills this process as soon as it hears the ending
+        self._hear_signals()  # the next run is not to be deaf because this one was
         self._writer.say(message)
 
     def _outcome_of(self, run: OneRun) -> RunOutcome:

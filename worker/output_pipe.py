@@ -8,6 +8,10 @@ wrote what into a pipe; but a pipe without writers says so. So when a run may ha
 the next one gets a new pipe. If the old one has writers left, it is read on, into the log of the run that
 left them behind. What comes outside a run goes to the executor's standard error.
 
+A handler may close these descriptors, or put a file in their place. What is opened next would get the
+closed numbers, the journal of endings for one, and the next run's subprocesses would write into it: so
+when a run ends, they are a pipe again.
+
 The parent can reach the reading end of the newest pipe (`Outlet`): of a child that was killed, it reads
 what is left. The kernel keeps that descriptor in a socket, so it is there whatever the child died of.
 """
@@ -106,7 +110,8 @@ class OutputPipe:
         with self._lock:
             pipe, log = self._now, self._now.log
             pipe.log = None
-            if not (pipe.has_spoken or self._has_bytes(pipe) or self._may_have_left_somebody()):
+            is_silent = not (pipe.has_spoken or self._has_bytes(pipe) or self._may_have_left_somebody())
+            if is_silent and self._is_in_place():
                 return  # as most runs: not a word, and nobody who could say one
             pipe.log = log
             self._take(pipe)
@@ -115,6 +120,20 @@ class OutputPipe:
             self._may_have_started = False
             self._now = self._renewed()
             self._part_with(pipe, log)
+
+    def put_back(self) -> None:
+        """Where several runs share the pipe: a new one, if one of them took it out of its place."""
+        if not self._is_in_place():
+            with self._lock:
+                before, self._now = self._now, self._renewed()
+                self._part_with(before, None)
+
+    def _is_in_place(self) -> bool:
+        try:
+            ours = os.fstat(self._now.descriptor)
+            return all(os.path.samestat(ours, os.fstat(each)) for each in (1, 2))
+        except OSError:
+            return False
 
     def _has_bytes(self, pipe: _Pipe) -> bool:
         fcntl.ioctl(pipe.descriptor, termios.FIONREAD, self._count, True)
@@ -139,7 +158,7 @@ class OutputPipe:
 
     def _renewed(self) -> _Pipe:
         """A new pipe in the place of the descriptors 1 and 2."""
-        reading, writing = os.pipe()
+        reading, writing = map(_clear_of_standard, os.pipe())
         os.set_blocking(reading, False)
         with contextlib.suppress(AttributeError, OSError):  # not Linux; or too many pages for one user
             fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
@@ -165,7 +184,9 @@ class OutputPipe:
             with self._lock:
                 for key, _events in ready:
                     pipe: _Pipe = key.data
-                    if (pipe is self._now or pipe in self._left_over) and not self._take(pipe):
+                    if pipe is self._now and not self._take(pipe):
+                        self._selector.unregister(pipe.descriptor)  # its run closed it; a new one comes
+                    elif pipe in self._left_over and not self._take(pipe):
                         self._left_over.remove(pipe)
                         self._close(pipe)
                 if not ready:
@@ -202,7 +223,8 @@ class OutputPipe:
 
     def _close(self, pipe: _Pipe) -> None:
         self._finish_line(pipe)
-        self._selector.unregister(pipe.descriptor)
+        with contextlib.suppress(KeyError):  # nobody could write any more, and it was no longer read
+            self._selector.unregister(pipe.descriptor)
         os.close(pipe.descriptor)
         if pipe.log is not None:
             pipe.log.close()
@@ -210,6 +232,15 @@ class OutputPipe:
     def _notice(self, event: str, _arguments: tuple[Any, ...]) -> None:
         if event in _STARTS_PROCESSES:
             self._may_have_started = True
+
+
+def _clear_of_standard(descriptor: int) -> int:
+    """The same with a number above 2, which a pipe may have been given when those were closed."""
+    if descriptor > 2:
+        return descriptor
+    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
+    os.close(descriptor)
+    return moved
 
 
 def _has_children() -> bool:

@@ -51,3 +51,5 @@ class Words:
         self._output.leave(log)
         if self._is_alone:
             self._pipe.end_run()
+        else:
+            self._pipe.put_back()

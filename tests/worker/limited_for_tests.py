@@ -130,6 +130,40 @@ def close_descriptors() -> None:
     os.closerange(0, 50)
 
 
+@job("close-output")
+def close_output() -> None:
+    """As code that makes a daemon of itself; what is opened next gets these numbers."""
+    os.close(1)
+    os.close(2)
+
+
+@job("spoil-signals")
+def spoil_signals() -> None:
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_IGN)
+
+
+@job("close-output-in-a-coroutine")
+async def close_output_in_a_coroutine() -> None:
+    close_output()
+
+
+@job("speak-below-python")
+def speak_below_python() -> list[str]:
+    subprocess.run(["echo", "from below"], check=True)
+    return [os.readlink(f"/proc/self/fd/{n}").partition(":")[0] for n in (1, 2)]
+
+
+@job("speak-below-coroutines")
+async def speak_below_coroutines() -> list[str]:
+    return speak_below_python()
+
+
+@job("sleep-politely")
+def sleep_politely() -> None:
+    time.sleep(600)
+
+
 @job("kill-group")
 def kill_group() -> None:
     os.killpg(os.getpgid(0), signal.SIGKILL)

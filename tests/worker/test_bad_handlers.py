@@ -40,6 +40,35 @@ def test_its_neighbours_go_on(world, handler, fields, outcome, text):
     assert world.ending(bad).log_id == bad
 
 
+@pytest.mark.parametrize(
+    ("closing", "speaking"),
+    [
+        ("close-output", "speak-below-python"),
+        ("close-output-in-a-coroutine", "speak-below-coroutines"),
+    ],
+)
+def test_the_next_run_in_the_same_process_has_its_output_again(world, closing, speaking):
+    world.start(BATON_HANDLERS=BOTH, BATON_CONCURRENCY="1")
+
+    for _ in range(3):  # there are two children
+        assert world.ending(world.push(closing)).outcome == "succeeded"
+        log_id = world.push(speaking)
+        ending = world.ending(log_id)
+
+        assert (ending.outcome, ending.result) == ("succeeded", '["pipe", "pipe"]')
+        assert ("INFO [output] from below" in world.log_of(log_id)) == (closing == "close-output")
+
+
+def test_the_next_run_in_the_same_process_hears_signals_again(world):
+    world.start(BATON_HANDLERS=BOTH, BATON_CONCURRENCY="1", BATON_KILL_GRACE_S="5")
+
+    for _ in range(2):
+        assert world.ending(world.push("spoil-signals")).outcome == "succeeded"
+    log_id = world.push("sleep-politely", executor_timeout=1)
+
+    assert "after SIGTERM" in world.ending(log_id).handle_msg
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """A file system of one megabyte."""
