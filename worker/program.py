@@ -23,6 +23,9 @@ _SECRETS = (
     "BATON_ACCESS_TOKEN",
     "BATON_SECRET_KEY",
     "BATON_ADMIN_PASSWORD",
+    "BATON_METRICS_TOKEN",
+    "REDIS_URL",
+    "DATABASE_URL",
     "BATON_RQ_URL",
     "BATON_LOG_ARCHIVE_URL",
 )
@@ -57,7 +60,10 @@ def failed(context: JobContext, code: int, text: str) -> None:
 
 
 def without_secrets() -> dict[str, str]:
-    """A copy of the environment; whoever writes a script must not learn how messages are signed."""
+    """A copy of the environment; whoever writes a script must not learn how messages are signed.
+
+    Nor the addresses of what Baton keeps its jobs in: they carry passwords.
+    """
     return {name: value for name, value in os.environ.items() if name not in _SECRETS}
 
 

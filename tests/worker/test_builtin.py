@@ -7,10 +7,12 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import fields
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+import config
 from baton import outbound, testing
 from baton.outbound import AddressRefused, read_hosts, resolve
 from baton.vocabulary import Outcome
@@ -33,6 +35,12 @@ HTTP = "http:" + 2 * "/"
 """Before addresses that are no links."""
 
 # the command
+
+SECRET_SETTINGS = [
+    each.metadata["name"]
+    for each in fields(config.Settings)
+    if each.name in config._SECRETS | config._WITH_CREDENTIALS
+]
 
 
 def test_a_program_gets_its_arguments_as_they_are(capfd):
@@ -70,7 +78,8 @@ def test_an_allowed_program_that_is_not_there_is_named():
 
 
 def test_a_program_does_not_learn_the_secrets_of_baton(capfd, monkeypatch):
-    monkeypatch.setenv("BATON_ACCESS_TOKEN", "the secret")
+    for name in SECRET_SETTINGS:
+        monkeypatch.setenv(name, "the secret")
     monkeypatch.setenv("SHOP_TOKEN", "of the shop")
 
     call(Commands(["env"]).run, ["env"])
