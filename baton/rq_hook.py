@@ -15,18 +15,17 @@ import json
 from typing import Any
 
 from .broker.keys import RQ_CHANNEL, rq_result
+from .endings import kept_result
 
-RESULT_LIMIT_BYTES = 64 * 1024
 _RESULT_KEPT_S = 86_400
 
 
 def succeeded(job: Any, connection: Any, result: Any, *_arguments: Any, **_named: Any) -> None:
-    """The job returned; what JSON can say of it is kept."""
+    """The job returned: keep what a run of Baton would keep of it, and why that is not all."""
     with contextlib.suppress(Exception):
         if result is not None:
-            text = _as_json(result)
-            if len(text.encode("utf-8", "surrogatepass")) <= RESULT_LIMIT_BYTES:
-                connection.set(rq_result(job.id), text, ex=_RESULT_KEPT_S)
+            kept = kept_result(result)
+            connection.set(rq_result(job.id), json.dumps([kept.text, kept.problem]), ex=_RESULT_KEPT_S)
         connection.publish(RQ_CHANNEL, job.id)
 
 
@@ -34,10 +33,3 @@ def ended(job: Any, connection: Any, *_arguments: Any, **_named: Any) -> None:
     """The job failed or was stopped."""
     with contextlib.suppress(Exception):
         connection.publish(RQ_CHANNEL, job.id)
-
-
-def _as_json(result: Any) -> str:
-    try:
-        return json.dumps(result, ensure_ascii=False)
-    except (TypeError, ValueError):
-        return json.dumps(repr(result), ensure_ascii=False)

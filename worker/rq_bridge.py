@@ -82,6 +82,8 @@ class RqBridge:
             raise
         finally:
             self._forget(job_id)
+        if state.result.problem:
+            run.log.line(state.result.problem, "WARNING", "baton")
         return _say(context, state)
 
     async def _ended(self, job_id: str, context: JobContext) -> RqState:
@@ -162,7 +164,7 @@ class RqBridge:
 def _say(context: JobContext, state: RqState) -> Any:
     """How the run ends, and its result."""
     if state.status == FINISHED:
-        return json.loads(state.result) if state.result else None
+        return json.loads(state.result.text) if state.result.text else None
     if state.is_abandoned:
         context.fail(f"its RQ worker {state.worker} died while it ran this: RQ calls the job abandoned")
     elif state.status == FAILED and _OF_ITS_TIMEOUT in state.failure:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import json
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from baton.broker.client import connect
 from baton.broker.keys import RQ_CHANNEL, rq_result
+from baton.endings import KeptResult
 from baton.rq_target import RqArguments, RqTarget
 
 FINISHED, FAILED, STOPPED, CANCELED = "finished", "failed", "stopped", "canceled"
@@ -35,8 +37,8 @@ class RqState:
     is_worker_alive: bool = True
     failure: str = ""
     """The traceback RQ kept."""
-    result: str = ""
-    """What it returned, as JSON, if the hook could say it."""
+    result: KeptResult = field(default=KeptResult(""))
+    """What it returned, if the hook said it."""
 
     @property
     def has_ended(self) -> bool:
@@ -99,7 +101,7 @@ class RqQueue:
         for i, job_id in enumerate(job_ids):
             (status, worker), (is_there, results, returned) = found[i], said[3 * i : 3 * i + 3]
             alive = bool(is_there) or not worker
-            states[job_id] = RqState(status, worker, alive, _failure(results), _text(returned))
+            states[job_id] = RqState(status, worker, alive, _failure(results), _result(returned))
         return states
 
     def take_out(self, job_id: str, queue: str) -> bool:
@@ -161,3 +163,15 @@ def _failure(entries: Sequence[tuple[bytes, dict[bytes, bytes]]]) -> str:
         return raw.decode("utf-8", "replace")
     except (ValueError, zlib.error) as problem:
         return f"(RQ's traceback cannot be read: {problem})"
+
+
+def _result(left: bytes | str | None) -> KeptResult:
+    """What the hook left."""
+    if left is None:
+        return KeptResult("")
+    try:
+        text, problem = json.loads(left)
+        json.loads(text or "null")
+    except (TypeError, ValueError):  # by a Baton of another version, beside the functions
+        return KeptResult("", "what the hook in the RQ worker left of the returned value cannot be read")
+    return KeptResult(text, str(problem))

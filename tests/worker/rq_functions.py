@@ -16,6 +16,14 @@ def echo(text: str) -> str:
     return text
 
 
+def fill(size: int) -> str:
+    return "x" * size
+
+
+def no_number() -> float:
+    return float("nan")
+
+
 def fail() -> None:
     raise ValueError("on purpose, in RQ")
 

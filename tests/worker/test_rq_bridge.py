@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from baton.broker import presence
+from baton.broker.keys import rq_result
 from tests.processes import ROOT
 from tests.waiting import until
 
@@ -87,6 +88,38 @@ def test_a_function_of_rq_runs_and_its_result_comes_back(world, start, rq_worker
     ending = world.ending(call(world, function, param))
 
     assert (ending.outcome, ending.handle_code, json.loads(ending.result)) == ("succeeded", 200, result)
+
+
+@pytest.mark.parametrize(
+    ("function", "param", "result", "text"),
+    [
+        ("fill", [65_535], "", "the returned value has 65,537 bytes as JSON, of 65,536 at most"),
+        ("no_number", "", '"nan"', "its repr is kept"),
+    ],
+)
+def test_a_result_that_cannot_be_kept_as_it_is_says_why(
+    world, start, rq_worker, function, param, result, text
+):
+    rq_worker()
+    start()
+
+    log_id = call(world, function, param)
+
+    assert (world.ending(log_id).outcome, world.ending(log_id).result) == ("succeeded", result)
+    assert text in world.log_of(log_id)
+
+
+@pytest.mark.parametrize("left", ['{"sum": 6}', "6", '["a", "b"]', "[1, 2]", "\\xff"])
+def test_what_a_hook_of_another_version_left_ends_nothing(world, start, left):
+    start()
+    log_id = call(world, "add")
+    until(lambda: world.redis.llen("rq:queue:default"), 10, "the job to wait")
+
+    world.redis.set(rq_result(f"baton-{log_id}"), left)
+    world.redis.hset(f"rq:job:baton-{log_id}", "status", "finished")
+
+    assert (world.ending(log_id).outcome, world.ending(log_id).result) == ("succeeded", "")
+    assert "cannot be read" in world.log_of(log_id)
 
 
 def test_without_the_hook_the_ending_comes_all_the_same(world, start, rq_worker):
