@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 import traceback
+import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
@@ -33,6 +34,8 @@ from .steered import Steered
 from .words import Words
 
 if TYPE_CHECKING:
+    from baton.handlers import Handler
+
     from .rq_bridge import RqBridge
     from .run_spans import RunSpans
 
@@ -47,10 +50,19 @@ _BLOCKED = (
 )
 
 _run: contextvars.ContextVar[OneRun | None] = contextvars.ContextVar("baton_one_run", default=None)
+_subtasks: weakref.WeakKeyDictionary[OneRun, weakref.WeakSet[asyncio.Task[Any]]] = weakref.WeakKeyDictionary()
+"""What a run started beside its own task."""
 
 
 class Loop(asyncio.SelectorEventLoop):
-    """Marks the subprocesses of a run, so that they can be found when it is killed."""
+    """Knows the tasks of a run and marks its subprocesses, so that they can be found when it is killed."""
+
+    def create_task(self, coro: Any, **named: Any) -> asyncio.Task[Any]:
+        """As the event loop's, and noted with the run whose code asks for it."""
+        task = super().create_task(coro, **named)
+        if (run := _run.get()) is not None:
+            _subtasks.setdefault(run, weakref.WeakSet()).add(task)
+        return task
 
     async def subprocess_exec(self, *args: Any, **kwargs: Any) -> Any:
         """As the event loop's, in the environment of the run."""
@@ -148,6 +160,8 @@ class Coroutines:
         self._runs[given.ticket] = self._runs_of_tasks[task] = run
         said = await self._outcome_of(run)
         del self._runs[given.ticket], self._runs_of_tasks[task]
+        if run.context.cancelled:
+            await _cancel_subtasks(run)
         self._writer.say(self._desk.end(run, said))
 
     async def _outcome_of(self, run: OneRun) -> RunOutcome:
@@ -170,13 +184,21 @@ class Coroutines:
         if self._loaded.is_new(handler):
             async with self._beginnings.setdefault(handler.name, asyncio.Lock()):
                 if self._loaded.is_new(handler):
-                    await _awaited(handler.init() if handler.init is not None else None)
+                    await self._init(handler)
                     self._loaded.begun(handler)
         self._steered[run.given.ticket] = steered = Steered(_awaited(handler.start(run.context)))
         try:
             return await steered
         finally:
             del self._steered[run.given.ticket]
+
+    async def _init(self, handler: Handler) -> None:
+        run = _run.get()
+        _run.set(None)  # what it starts is there for every run
+        try:
+            await _awaited(handler.init() if handler.init is not None else None)
+        finally:
+            _run.set(run)
 
     def _rq_bridge(self) -> RqBridge:
         from .rq_bridge import RqBridge  # RQ is loaded where it is wanted only
@@ -228,6 +250,14 @@ class _Watch:
         stack = "".join(traceback.format_stack(frame)[-3:]) if frame is not None else ""
         for run in runs:
             run.log.line(_BLOCKED.format(_BLOCKED_S, stack), "WARNING", "baton")
+
+
+async def _cancel_subtasks(run: OneRun) -> None:
+    """Its own task has ended as it was told; what it started goes with it."""
+    while left := [task for task in _subtasks.get(run, ()) if not task.done()]:
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left, timeout=_CANCEL_AGAIN_S)
 
 
 async def _awaited(value: Any) -> Any:

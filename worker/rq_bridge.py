@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import json
 import threading
 import time
@@ -90,7 +91,9 @@ class RqBridge:
         self._contexts[job_id] = context
         self._waiting[job_id] = asyncio.get_running_loop().create_future()
         if self._looker is None:
-            self._looker = asyncio.create_task(self._look_again_and_again())
+            looking = self._look_again_and_again()
+            # in no run's context: it is there for all of them
+            self._looker = asyncio.create_task(looking, context=contextvars.Context())
             if self._has_hook:
                 threading.Thread(target=self._listen, args=(asyncio.get_running_loop(),), daemon=True).start()
         self._soon.set()

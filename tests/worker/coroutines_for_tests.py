@@ -132,3 +132,33 @@ def two_at_a_time(context: JobContext) -> None:
         with path.open("a") as file:
             file.write(word)
         time.sleep(0.05)
+
+
+async def _go_on(path: Path) -> None:
+    try:
+        await asyncio.sleep(600)
+    finally:
+        path.touch()  # noqa: ASYNC240 - the trace that the test looks for
+
+
+@job("leave-a-task")
+async def leave_a_task(context: JobContext) -> None:
+    """Wait beside a task of its own, which says when it has been ended."""
+    beside = asyncio.create_task(_go_on(Path(context.param)))
+    await asyncio.sleep(600)
+    await beside
+
+
+class _Shared:
+    """A handler whose `init` starts what all its runs use."""
+
+    async def init(self) -> None:
+        self.beside = asyncio.create_task(asyncio.sleep(600))
+
+    async def run(self, context: JobContext) -> str:
+        if context.param == "wait":
+            await asyncio.sleep(600)
+        return "gone" if self.beside.done() else "there"
+
+
+job("shared-task")(_Shared)

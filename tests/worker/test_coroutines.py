@@ -166,6 +166,28 @@ def test_a_blocked_loop_is_killed_when_a_run_on_it_times_out(world, start, tmp_p
     assert world.ending(again, 30).outcome == "succeeded"
 
 
+def test_the_tasks_of_a_killed_coroutine_end_with_it(world, start, tmp_path):
+    start()
+    killed = world.push("leave-a-task", str(tmp_path / "ended"))
+    world.wait_until_running(killed)
+
+    world.kill(killed)
+
+    assert "after it was cancelled" in world.ending(killed).handle_msg
+    assert (tmp_path / "ended").exists()
+
+
+def test_what_a_class_started_for_all_its_runs_outlives_a_killed_one(world, start):
+    start()
+    killed = world.push("shared-task", "wait")
+    world.wait_until_running(killed)
+
+    world.kill(killed)
+
+    assert world.ending(killed).outcome == "killed"
+    assert world.ending(world.push("shared-task")).result == '"there"'
+
+
 def test_what_a_killed_coroutine_started_is_gone(world, start, tmp_path):
     start()
     log_id = world.push("spawn", str(tmp_path / "pid"))
