@@ -17,7 +17,7 @@ worker: $(VENV)/ready-to-run ## add one more worker to a running `make run`
 	@$(BIN)/baton worker $(ARGS)
 
 test: $(VENV)/ready-to-build ## run the tests on every Redis and database found here (ARGS="-k cover")
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal $(ARGS)
 
 chaos: $(VENV)/ready-to-build ## kill and starve everything for minutes, and print the numbers
 	@$(BIN)/python -m pytest -s tests/chaos/test_*.py $(ARGS)

@@ -9,6 +9,7 @@ from typing import Any
 from .vocabulary import HandleCode, Outcome
 
 RESULT_LIMIT_BYTES = 64 * 1024
+MOST_LEVELS = 100
 RESULT_LOST = "job handle result lost."
 
 
@@ -35,6 +36,8 @@ def kept_result(value: Any) -> KeptResult:
     problem = ""
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        if text.count("[") + text.count("{") > MOST_LEVELS and _is_deep(value):
+            raise ValueError(f"it is nested more than {MOST_LEVELS} levels deep")
     except (TypeError, ValueError, RecursionError) as error:
         problem = f"the returned value cannot be kept as JSON ({error}); its repr is kept"
         text = json.dumps(_repr(value), ensure_ascii=False)
@@ -48,6 +51,17 @@ def kept_result(value: Any) -> KeptResult:
             "kept: store it elsewhere and return where it is",
         )
     return KeptResult(text, problem)
+
+
+def _is_deep(value: Any) -> bool:
+    """Readers of JSON end at some depth, each at its own."""
+    level = [value]
+    for _ in range(MOST_LEVELS + 1):
+        nested = [each for each in level if isinstance(each, dict | list | tuple)]
+        if not nested:
+            return False
+        level = [child for each in nested for child in (each.values() if isinstance(each, dict) else each)]
+    return True
 
 
 def _repr(value: Any) -> str:

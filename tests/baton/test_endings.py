@@ -22,6 +22,24 @@ def test_what_json_can_say_is_kept_as_json():
     assert kept_result({"ü": [1, None, True]}).text == '{"ü": [1, null, true]}'
 
 
+def nested(levels: int) -> object:
+    value: object = 7
+    for level in range(levels):
+        value = [value] if level % 2 else {"a": value, "b": 1}
+    return value
+
+
+def test_what_is_nested_too_deep_for_readers_is_kept_as_its_repr():
+    assert json.loads(kept_result(nested(100)).text) == nested(100)
+    assert kept_result([[]] * 500).problem == ""
+
+    kept = kept_result(nested(101))
+
+    assert "more than 100 levels deep" in kept.problem
+    assert json.loads(kept.text) == repr(nested(101))
+    assert kept_result(nested(900)).problem
+
+
 class Odd:
     def __repr__(self) -> str:
         return "<Odd>"

@@ -23,7 +23,7 @@ def sent(strategy: str, times: int, *, job_id: int = 7, candidates=THREE, routes
     return chosen
 
 
-@pytest.mark.parametrize("strategy", set(RouteStrategy) - {RouteStrategy.ANY})
+@pytest.mark.parametrize("strategy", sorted(set(RouteStrategy) - {RouteStrategy.ANY}))
 def test_every_route_strategy_has_its_function_and_never_names_a_stranger(strategy: RouteStrategy) -> None:
     assert strategy.value in ROUTES
     for candidates in (("only",), THREE):
