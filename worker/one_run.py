@@ -97,8 +97,7 @@ class OneRun:
             return outcome.of_code(500, KILLED, self.started_ms, now_ms(), "")
         if self.span is not None:
             self.span.raised(error)
-        trace = "".join(traceback.format_exception(error))
-        self.context.write_line(trace, 1)
+        trace = "".join(traceback.format_exception(error))  # which the log's last line carries
         return outcome.of_code(500, trace, self.started_ms, now_ms(), "")
 
 

@@ -60,7 +60,8 @@ def test_a_class_has_one_instance_per_child_that_is_destroyed_when_the_child_lea
 
 def test_an_init_that_fails_fails_its_run_and_is_tried_again_by_the_next(world, start, tmp_path):
     start()
-    first = world.ending(world.push("needs-a-file"))
+    log_id = world.push("needs-a-file")
+    first = world.ending(log_id)
     (tmp_path / "ready").write_text("here")
 
     second = world.ending(world.push("needs-a-file"))
@@ -68,6 +69,7 @@ def test_an_init_that_fails_fails_its_run_and_is_tried_again_by_the_next(world, 
     assert first.outcome == "failed"
     assert "FileNotFoundError" in first.handle_msg
     assert "Traceback" in first.handle_msg
+    assert world.log_of(log_id).count("Traceback (most recent call last)") == 1
     assert (second.outcome, second.result) == ("succeeded", '"here"')
 
 
