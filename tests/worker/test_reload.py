@@ -208,6 +208,8 @@ def test_a_broken_file_is_shown_fails_its_own_runs_and_is_mended_by_the_next_sav
     assert result(world, "say-async") == '"two"'
 
     write(folder / "one.py", SAY.format(word="mended"))
+    # a child that was slow to start may have read the mended file before its neighbours are replaced
+    until(lambda: worker.output.count("handlers.changed files=one.py") == 2, 10, "the change to be seen")
 
     until(lambda: not executor(world).problem, 10, "the executor to say so")
     assert result(world, "say") == '"mended"'
